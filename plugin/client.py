@@ -1,0 +1,231 @@
+"""Start an engine, send it jobs, follow their events, cancel them, end it."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import logging.handlers
+import os
+import queue
+import shlex
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any
+
+from plugin import __version__, locations, protocol
+from plugin.protocol import Cancel, Cancelled, Failure, Hello, Job, Message, Progress, Result, Submit
+
+_log = logging.getLogger("neural-style.client")
+
+_HANDSHAKE_SECONDS = 180.0
+"""The first import of torch from a cold disk takes a minute on slow machines."""
+
+_GOODBYE_SECONDS = 5.0
+
+
+class EngineError(Exception):
+    """One sentence for a person: what happened and what to do."""
+
+
+class EngineMissing(EngineError):
+    """The engine is not installed."""
+
+
+class JobCancelled(Exception):
+    """The job was given up, as asked."""
+
+
+def command() -> list[str]:
+    """The command line that starts an engine.
+
+    ``$NEURAL_STYLE_ENGINE`` where it is set, for instance ``ssh workstation python3 -m plugin serve``; else the
+    installed environment's interpreter.
+
+    Raises:
+        EngineMissing: there is no environment.
+    """
+    if chosen := os.environ.get("NEURAL_STYLE_ENGINE"):
+        return shlex.split(chosen, posix=sys.platform != "win32")
+    python = locations.python_of(locations.engine_folder())
+    if not python.is_file():
+        raise EngineMissing(
+            f"The Neural Style engine is not installed in {locations.engine_folder()}; "
+            "run “python3 install.py” in the folder of Neural Style."
+        )
+    return [str(python), "-m", "plugin", "serve"]
+
+
+def environment() -> dict[str, str]:
+    """The environment for the engine: ours, without what GIMP's own Python and libraries were told."""
+    strip = {"PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "LD_LIBRARY_PATH", "LD_PRELOAD", "DYLD_LIBRARY_PATH"}
+    kept = {name: value for name, value in os.environ.items() if name not in strip}
+    return kept | {"PYTHONNOUSERSITE": "1", "PYTHONUNBUFFERED": "1"}
+
+
+def log_to_file() -> None:
+    """Let everything this program logs end in :func:`plugin.locations.log_file`, 1 MB and one older file of it."""
+    root = logging.getLogger("neural-style")
+    if root.handlers:
+        return
+    root.setLevel(logging.INFO)
+    root.propagate = False
+    try:
+        path = locations.log_file()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handler: logging.Handler = logging.handlers.RotatingFileHandler(path, "a", 2**20, 1, encoding="utf-8")
+    except OSError:
+        handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(process)d %(name)s %(levelname)s %(message)s"))
+    root.addHandler(handler)
+
+
+class Engine:
+    """An engine process. Use it as a context manager; at the end of the block no process is left.
+
+    Raises:
+        EngineMissing: the engine is not installed.
+        EngineError: it does not start, or is of another version.
+    """
+
+    hello: Hello
+
+    def __init__(self) -> None:
+        log_to_file()
+        arguments = command()
+        windows_only: dict[str, Any] = {}
+        if sys.platform == "win32":
+            windows_only["creationflags"] = subprocess.CREATE_NO_WINDOW
+        try:
+            self._process = subprocess.Popen(
+                arguments,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                cwd=locations.PLUG_IN_ROOT,
+                env=environment(),
+                **windows_only,
+            )
+        except OSError as error:
+            _log.exception("cannot start %s", arguments)
+            raise self._error(f"The Neural Style engine does not start ({error.strerror})") from error
+        self._events: queue.Queue[Message | Exception | None] = queue.Queue()
+        self._write_lock = threading.Lock()
+        threading.Thread(target=self._follow, daemon=True).start()
+        self._stderr_pump = threading.Thread(target=self._keep_log, daemon=True)
+        self._stderr_pump.start()
+        try:
+            self._shake_hands()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def process_id(self) -> int:
+        return self._process.pid
+
+    def run(self, job: Job) -> Iterator[Progress | Result]:
+        """Submit a job and yield its events; the last one is its Result.
+
+        Raises:
+            EngineError: the job failed or the engine died.
+            JobCancelled: :meth:`cancel` came first.
+        """
+        try:
+            self._send(Submit(job))
+        except OSError as error:
+            raise self._died() from error
+        while True:
+            event = self._next(None)
+            if getattr(event, "id", job.id) != job.id:
+                continue  # the end of a job that was abandoned before this one
+            if isinstance(event, Failure):
+                raise EngineError(event.message)
+            if isinstance(event, Cancelled):
+                raise JobCancelled
+            if isinstance(event, (Progress, Result)):
+                yield event
+            if isinstance(event, Result):
+                return
+
+    def cancel(self, job_id: int) -> None:
+        """Ask the engine to give up a job; may be called from any thread."""
+        with contextlib.suppress(OSError):
+            self._send(Cancel(job_id))
+
+    def close(self) -> None:
+        """End the engine: first by closing its input, then by force."""
+        process = self._process
+        assert process.stdin is not None
+        with contextlib.suppress(OSError):
+            process.stdin.close()
+        try:
+            process.wait(_GOODBYE_SECONDS)
+        except subprocess.TimeoutExpired:
+            _log.warning("the engine did not leave by itself")
+            process.kill()
+            process.wait()
+        self._stderr_pump.join(_GOODBYE_SECONDS)
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _shake_hands(self) -> None:
+        try:
+            hello = self._next(_HANDSHAKE_SECONDS)
+        except queue.Empty:
+            raise self._error("The Neural Style engine does not answer") from None
+        if not isinstance(hello, Hello):
+            raise self._error("The Neural Style engine answers in a way this plug-in does not know")
+        if hello.protocol != protocol.VERSION or hello.version != __version__:
+            raise self._error(
+                f"The Neural Style engine is version {hello.version} and the plug-in {__version__}; "
+                "run “python3 install.py” again to bring them together"
+            )
+        self.hello = hello
+
+    def _send(self, message: Message) -> None:
+        assert self._process.stdin is not None
+        with self._write_lock:
+            protocol.write(self._process.stdin, message)
+
+    def _next(self, timeout: float | None) -> Message:
+        event = self._events.get(timeout=timeout)
+        if event is None:
+            raise self._died()
+        if isinstance(event, Exception):
+            raise self._error("The Neural Style engine sent something that is no message") from event
+        return event
+
+    def _follow(self) -> None:
+        """Read the engine's messages, in a thread of their own so that a full pipe never stops the engine."""
+        assert self._process.stdout is not None
+        try:
+            while (message := protocol.read(self._process.stdout)) is not None:
+                self._events.put(message)
+            self._events.put(None)
+        except (protocol.ProtocolError, OSError, ValueError) as error:
+            _log.exception("the engine's output cannot be read")
+            self._events.put(error)
+
+    def _keep_log(self) -> None:
+        assert self._process.stderr is not None
+        for line in self._process.stderr:
+            _log.info("engine: %s", line.decode(errors="replace").rstrip())
+
+    def _died(self) -> EngineError:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_GOODBYE_SECONDS)
+        self._stderr_pump.join(_GOODBYE_SECONDS)
+        return self._error(f"The Neural Style engine stopped unexpectedly (exit status {self._process.returncode})")
+
+    def _error(self, sentence: str) -> EngineError:
+        _log.error(sentence)
+        return EngineError(f"{sentence}; there is more in {locations.log_file()}.")

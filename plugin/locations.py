@@ -1,0 +1,90 @@
+"""Where things live on each operating system."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+APPLICATION = "neural-style"
+
+PLUG_IN_ROOT = Path(__file__).resolve().parent.parent
+"""The folder that holds this package: a checkout of the project, or the plug-in's folder in a GIMP profile."""
+
+
+def data_folder() -> Path:
+    """The folder for what the installer puts on disk for this user.
+
+    ``$XDG_DATA_HOME/neural-style``, ``%LOCALAPPDATA%\\neural-style`` or ``~/Library/Application Support/neural-style``.
+    """
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / APPLICATION
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / APPLICATION
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / APPLICATION
+
+
+def cache_folder() -> Path:
+    """The folder for what can be made again at any time."""
+    if sys.platform == "win32":
+        return data_folder() / "Cache"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / APPLICATION
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / APPLICATION
+
+
+def log_file() -> Path:
+    """The rotating log that engine and plug-in share."""
+    if sys.platform == "win32":
+        return data_folder() / "Logs" / f"{APPLICATION}.log"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Logs" / APPLICATION / f"{APPLICATION}.log"
+    state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+    return state / APPLICATION / f"{APPLICATION}.log"
+
+
+def engine_record() -> Path:
+    """The file beside the plug-in in which the installer notes an engine folder that is not the default one."""
+    return PLUG_IN_ROOT / "engine.json"
+
+
+def engine_folder() -> Path:
+    """The folder of the engine's virtual environment.
+
+    ``$NEURAL_STYLE_ENGINE_DIR`` wins, then what the installer noted in :func:`engine_record`, then the default.
+    """
+    if chosen := os.environ.get("NEURAL_STYLE_ENGINE_DIR"):
+        return Path(chosen)
+    try:
+        return Path(json.loads(engine_record().read_text(encoding="utf-8"))["engine_dir"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return data_folder() / "engine"
+
+
+def python_of(environment: Path) -> Path:
+    """The interpreter of a virtual environment, whether it exists or not."""
+    return environment / "Scripts" / "python.exe" if sys.platform == "win32" else environment / "bin" / "python"
+
+
+def gimp_profiles() -> list[Path]:
+    """Every GIMP 3 profile folder of this user, the newest version first; none where GIMP has not run yet."""
+    if chosen := os.environ.get("GIMP3_DIRECTORY"):
+        return [Path(chosen)]
+    if not (base := _gimp_base()).is_dir():
+        return []
+    versions = [path for path in base.glob("3.*") if path.is_dir() and path.name[2:].isdigit()]
+    return sorted(versions, key=lambda path: int(path.name[2:]), reverse=True)
+
+
+def default_gimp_profile() -> Path:
+    """The profile that GIMP 3.0 will make when it runs for the first time."""
+    return _gimp_base() / "3.0"
+
+
+def _gimp_base() -> Path:
+    if sys.platform == "win32":
+        return Path(os.environ.get("APPDATA") or Path.home() / "AppData" / "Roaming") / "GIMP"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "GIMP"
+    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "GIMP"

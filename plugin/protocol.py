@@ -1,0 +1,250 @@
+"""The messages between the two processes and how they are framed.
+
+A message on the pipe is a frame: two unsigned 32-bit big-endian numbers, the length of a JSON header and the number of
+blobs, then the header, then each blob behind its own 64-bit length. The header says which message it is and carries
+its plain fields; pixels and files travel as blobs, where they need no escaping. Standard output is the protocol's
+alone; whatever else an engine has to say goes to standard error.
+
+    client                          engine
+    (starts it)                     Hello
+    Submit(job)                     Progress, Progress, …
+    Cancel(job's id), at any time   Result | Failure | Cancelled
+    (closes the pipe)               ends
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO, Union
+
+from plugin.settings import Settings
+
+VERSION = 1
+"""Of the protocol. Both sides say theirs; they work together when it is the same."""
+
+_LENGTHS = struct.Struct(">II")
+_BLOB_LENGTH = struct.Struct(">Q")
+_LONGEST_HEADER = 64 * 2**20
+_MOST_BLOBS = 64
+_LARGEST_BLOB = 64 * 2**30
+
+Blob = Union[bytes, bytearray, memoryview]
+
+
+class ProtocolError(Exception):
+    """What came through the pipe is no message of this protocol."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Pixels as they cross the pipe.
+
+    ``pixels`` is float32 in native byte order, ``height × width × 4`` samples: rows from top to bottom, R'G'B'A
+    interleaved, sRGB-encoded, 0 to 1, alpha not premultiplied.
+
+    Raises:
+        ValueError: the number of bytes does not fit the size.
+    """
+
+    width: int
+    height: int
+    pixels: Blob = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if len(memoryview(self.pixels).cast("B")) != self.width * self.height * 16:
+            raise ValueError(f"A picture of {self.width} × {self.height} needs {self.width * self.height * 16} bytes.")
+
+
+@dataclass(frozen=True)
+class PictureFile:
+    """A picture as it lies on disk, for the engine to decode: the file's name without its folder, and its bytes."""
+
+    name: str
+    data: Blob = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything the engine needs to make one picture; the same job on the same device gives the same picture.
+
+    ``grey`` matches content and style in grey and returns a picture whose R', G' and B' are equal. ``preview_seconds``
+    is the time between two preview pictures; 0 sends none.
+    """
+
+    id: int
+    content: Picture
+    style: Picture | PictureFile
+    settings: Settings = field(default_factory=Settings)
+    grey: bool = False
+    preview_seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Hello:
+    """The engine's first message: what it is and what it can compute on."""
+
+    protocol: int
+    version: str
+    devices: dict[str, str]
+    """Every device that ``Settings.device`` may name here, with the name a person knows it by; the best one first."""
+
+
+@dataclass(frozen=True)
+class Submit:
+    job: Job
+
+
+@dataclass(frozen=True)
+class Cancel:
+    """Ask the engine to give up a job; it answers with Cancelled, or with the job's end if that came first."""
+
+    id: int
+
+
+@dataclass(frozen=True)
+class Losses:
+    """The weighted parts of the objective at one iteration; ``total`` is their sum."""
+
+    total: float
+    content: float
+    style: float
+    tv: float
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a job has come. ``scale`` and ``iteration`` count from 1; seconds are the engine's own."""
+
+    id: int
+    scale: int
+    scales: int
+    width: int
+    height: int
+    iteration: int
+    iterations: int
+    fraction: float
+    seconds: float
+    seconds_left: float
+    losses: Losses | None = None
+    preview: Picture | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished picture, of the content's size and with the content's alpha.
+
+    ``trace`` holds, every so many iterations, an object ``{"scale", "iteration", "seconds", "total", "content",
+    "style", "tv"}`` with the seconds counted from the first iteration. ``seconds`` is the whole job's time.
+    """
+
+    id: int
+    picture: Picture
+    device: str
+    seconds: float
+    trace: list[dict[str, float]]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A job's end without a picture: one sentence for a person. The traceback is in the engine's log."""
+
+    id: int
+    message: str
+
+
+@dataclass(frozen=True)
+class Cancelled:
+    id: int
+
+
+Message = Union[Hello, Submit, Cancel, Progress, Result, Failure, Cancelled]
+
+_COMPOUND: dict[str, type] = {
+    kind.__name__: kind
+    for kind in (Hello, Submit, Cancel, Progress, Result, Failure, Cancelled, Job, Picture, PictureFile, Losses)
+}
+
+
+def write(stream: BinaryIO, message: Message) -> None:
+    """Write one message and flush.
+
+    Raises:
+        OSError: the other side is gone.
+    """
+    blobs: list[Blob] = []
+    header = json.dumps(_pack(message, blobs)).encode()
+    stream.write(_LENGTHS.pack(len(header), len(blobs)))
+    stream.write(header)
+    for blob in blobs:
+        stream.write(_BLOB_LENGTH.pack(len(blob)))
+        stream.write(blob)
+    stream.flush()
+
+
+def read(stream: BinaryIO) -> Message | None:
+    """Read one message; None at the end of the stream.
+
+    Raises:
+        ProtocolError: the bytes are no message, or the stream ended within one.
+    """
+    lengths = stream.read(_LENGTHS.size)
+    if not lengths:
+        return None
+    if len(lengths) < _LENGTHS.size:
+        raise ProtocolError("The stream ended within a message.")
+    header_length, blob_count = _LENGTHS.unpack(lengths)
+    if header_length > _LONGEST_HEADER or blob_count > _MOST_BLOBS:
+        raise ProtocolError("What came is not a message.")
+    header = _read_exactly(stream, header_length)
+    blobs = []
+    for _ in range(blob_count):
+        (length,) = _BLOB_LENGTH.unpack(_read_exactly(stream, _BLOB_LENGTH.size))
+        if length > _LARGEST_BLOB:
+            raise ProtocolError("What came is not a message.")
+        blobs.append(_read_exactly(stream, length))
+    try:
+        message = _unpack(json.loads(header), blobs)
+    except (ValueError, TypeError, KeyError, IndexError) as error:
+        raise ProtocolError(f"A message could not be understood: {error}") from error
+    if not isinstance(message, (Hello, Submit, Cancel, Progress, Result, Failure, Cancelled)):
+        raise ProtocolError("What came is not a message.")
+    return message
+
+
+def _read_exactly(stream: BinaryIO, length: int) -> bytearray:
+    data = bytearray(length)
+    view, filled = memoryview(data), 0
+    while filled < length:
+        count = stream.readinto(view[filled:])  # type: ignore[attr-defined]
+        if not count:
+            raise ProtocolError("The stream ended within a message.")
+        filled += count
+    return data
+
+
+def _pack(value: Any, blobs: list[Blob]) -> Any:
+    """``value`` as JSON: dataclasses tagged with their name, blobs moved into ``blobs`` and replaced by their place."""
+    if isinstance(value, Settings):
+        return {"$": "Settings", **value.to_json()}
+    if dataclasses.is_dataclass(value):
+        fields = {f.name: _pack(getattr(value, f.name), blobs) for f in dataclasses.fields(value)}
+        return {"$": type(value).__name__, **fields}
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        blobs.append(memoryview(value).cast("B"))
+        return {"$": "blob", "place": len(blobs) - 1}
+    return value
+
+
+def _unpack(value: Any, blobs: list[bytearray]) -> Any:
+    if not isinstance(value, Mapping) or "$" not in value:
+        return value
+    fields = {name: _unpack(item, blobs) for name, item in value.items() if name != "$"}
+    if value["$"] == "blob":
+        return blobs[fields["place"]]
+    if value["$"] == "Settings":
+        return Settings.from_json(fields)
+    return _COMPOUND[value["$"]](**fields)
