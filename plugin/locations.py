@@ -77,9 +77,33 @@ def gimp_profiles() -> list[Path]:
     return sorted(versions, key=lambda path: int(path.name[2:]), reverse=True)
 
 
-def default_gimp_profile() -> Path:
-    """The profile that GIMP 3.0 will make when it runs for the first time."""
-    return _gimp_base() / "3.0"
+def default_gimp_profile(version: str = "3.0") -> Path:
+    """The profile that GIMP 3.0, or another version, will make when it runs for the first time."""
+    return _gimp_base() / version
+
+
+def gimp_console() -> Path | None:
+    """GIMP 3's executable, the newest version and the one without a window first; None where there is none.
+
+    The PATH comes first, then the places where the installers of macOS and Windows put it.
+    """
+    folders = [Path(folder) for folder in os.environ.get("PATH", "").split(os.pathsep) if folder]
+    if sys.platform == "darwin":
+        folders += [Path("/Applications/GIMP.app/Contents/MacOS"), Path.home() / "Applications/GIMP.app/Contents/MacOS"]
+    if sys.platform == "win32":
+        programs = [
+            os.environ.get("PROGRAMFILES", r"C:\Program Files"),
+            os.environ.get("LOCALAPPDATA", "") + r"\Programs",
+        ]
+        folders += [Path(folder) / "GIMP 3" / "bin" for folder in programs]
+    suffix = ".exe" if sys.platform == "win32" else ""
+    unversioned = [""] if sys.platform == "darwin" else []  # elsewhere that name may be GIMP 2's
+    for name in ("gimp-console", "gimp"):
+        for version in ("-3.2", "-3.0", "-3", *unversioned):
+            for folder in folders:
+                if os.access(path := folder / f"{name}{version}{suffix}", os.X_OK):
+                    return path
+    return None
 
 
 def _gimp_base() -> Path:
