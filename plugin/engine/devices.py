@@ -1,0 +1,81 @@
+"""What this computer can compute on, and in which precision."""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+
+@dataclass(frozen=True)
+class Device:
+    """A place to compute.
+
+    ``kind`` is a value of the setting ``device``; ``name`` is the name a person knows it by; ``dtype`` is the precision
+    of the network: bfloat16 where the hardware multiplies it faster than float32, else float32.
+    """
+
+    kind: str
+    name: str
+    dtype: torch.dtype
+
+    @property
+    def torch_device(self) -> torch.device:
+        return torch.device(self.kind)
+
+
+def available() -> dict[str, Device]:
+    """Every device of this computer by its kind, the best one first; the CPU is always there."""
+    found: dict[str, Device] = {}
+    if torch.cuda.is_available():
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
+        found["cuda"] = Device("cuda", torch.cuda.get_device_name(), torch.bfloat16 if fast else torch.float32)
+    if torch.xpu.is_available():
+        found["xpu"] = Device("xpu", torch.xpu.get_device_name(), torch.bfloat16)
+    if torch.backends.mps.is_available():
+        found["mps"] = Device("mps", "Apple GPU", torch.float32)
+    found["cpu"] = Device("cpu", cpu_name(), torch.bfloat16 if _cpu_multiplies_bfloat16() else torch.float32)
+    return found
+
+
+def choose(kind: str) -> Device:
+    """The device of that kind, or the best one for ``auto``.
+
+    Raises:
+        ValueError: one sentence, when this computer has no such device.
+    """
+    devices = available()
+    if kind == "auto":
+        return next(iter(devices.values()))
+    if kind not in devices:
+        raise ValueError(f"This computer has no {kind} device that PyTorch can use; choose {' or '.join(devices)}.")
+    return devices[kind]
+
+
+def use_threads() -> None:
+    """Let torch use the cores this process may run on; more threads than that only wait for each other."""
+    if hasattr(os, "sched_getaffinity"):
+        torch.set_num_threads(max(1, min(torch.get_num_threads(), len(os.sched_getaffinity(0)))))
+
+
+def cpu_name() -> str:
+    """The processor's name as its maker writes it, or the machine type where that is not to be had."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _cpu_multiplies_bfloat16() -> bool:
+    """Whether oneDNN has bfloat16 instructions here; emulated, a convolution takes ten times float32's time.
+
+    torch has no public question for this; a torch without the private ones is answered with no.
+    """
+    questions = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
+    return any(getattr(torch.cpu, question, lambda: False)() for question in questions)

@@ -1,0 +1,216 @@
+"""VGG-16's convolutions as a fixed chain, with the gradient by hand.
+
+K. Simonyan, A. Zisserman, *Very Deep Convolutional Networks for Large-Scale Image Recognition*, arXiv:1409.1556.
+
+The weights never change and the graph is a chain, so the backward pass needs no autograd: it keeps each ReLU's output
+and each pool's choice, nothing else, and a convolution's gradient is a convolution with the kernel turned round.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+import torch.nn.functional as F  # noqa: N812  torch's own idiom
+from torch import Tensor, nn
+from torchvision.models import vgg16
+
+WEIGHTS = Path(__file__).with_name("weights") / "vgg16_features.pt"
+WEIGHTS_SHA256 = "ffd4ff0d19f78ae7a3c40a93c352b22ac5d591e000129f195e39e01bd23372ce"
+
+MEAN = (123.68, 116.779, 103.939)
+"""Of the training pictures, R'G'B' in 0–255; it is subtracted from the input."""
+
+_CONVOLUTIONS_OF_BLOCK = (2, 2, 3, 3, 3)
+
+LAYERS = tuple(f"relu{block}_{n}" for block, count in enumerate(_CONVOLUTIONS_OF_BLOCK, 1) for n in range(1, count + 1))
+"""The names of the feature maps, in the order in which they are computed."""
+
+Border = Literal["zero", "replicate", "circular"]
+Pooling = Literal["max", "average"]
+_Kept = tuple[Tensor, ...]
+
+
+def stride(layer: str) -> int:
+    """How many pixels of the picture one position of a feature map stands for, along each side."""
+    return 2 ** (int(layer[4]) - 1)
+
+
+def load_weights() -> dict[str, Tensor]:
+    """The bundled weights, float16.
+
+    Raises:
+        ValueError: one sentence, when the file is not the one that belongs to this program.
+    """
+    try:
+        data = WEIGHTS.read_bytes()
+    except OSError:
+        data = b""
+    if hashlib.sha256(data).hexdigest() != WEIGHTS_SHA256:
+        raise ValueError(f"The network's weights in {WEIGHTS} are damaged; run “python3 install.py” again.")
+    return torch.load(io.BytesIO(data), weights_only=True, map_location="cpu")
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What a forward pass leaves behind."""
+
+    features: dict[str, Tensor]
+    """The feature maps that were asked for: 1×C×H×W each, in the network's dtype and in channels_last."""
+    kept: list[_Kept]
+    """What each module of the chain needs for its backward pass."""
+
+
+class VGG16:
+    """VGG-16 up to the deepest of ``layers``.
+
+    Args:
+        layers: names out of :data:`LAYERS`, the feature maps to return.
+        border: what lies outside the picture. ``zero`` is the network's own padding; ``replicate`` repeats the
+            outermost pixels at the first convolution, which keeps dark frames away; ``circular`` wraps every
+            convolution around, for tileable pictures.
+        pooling: ``max`` is the network's own; ``average`` is smoother (Gatys et al. 2016, section 2).
+    """
+
+    def __init__(
+        self,
+        layers: Iterable[str],
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+        border: Border = "zero",
+        pooling: Pooling = "max",
+    ) -> None:
+        wanted = set(layers)
+        self.layers = tuple(layer for layer in LAYERS if layer in wanted)
+        self.dtype = dtype
+        self._mean = torch.tensor(MEAN, device=device).view(1, 3, 1, 1)
+        self._chain: list[_Convolution | _MaxPool | _AveragePool] = []
+        with torch.device("meta"):  # names and shapes only: the classifier's 500 MB are never made
+            modules = vgg16().features
+        weights = load_weights()
+        names = iter(LAYERS)
+        for index, module in enumerate(modules):
+            if isinstance(module, nn.Conv2d):
+                name = next(names)
+                first_only = "zero" if border == "replicate" and self._chain else border
+                kernel = weights[f"features.{index}.weight"].to(device, dtype)
+                bias = weights[f"features.{index}.bias"].to(device, dtype)
+                self._chain.append(_Convolution(name, kernel, bias, first_only))
+                if name == self.layers[-1]:
+                    break
+            elif isinstance(module, nn.MaxPool2d):
+                self._chain.append(_MaxPool() if pooling == "max" else _AveragePool())
+
+    def forward(self, image: Tensor) -> Trace:
+        """The feature maps of a picture, and what :meth:`backward` needs.
+
+        Args:
+            image: 1×3×H×W, R'G'B' in 0–255, both sides at least 16.
+        """
+        x = (image - self._mean).to(self.dtype, memory_format=torch.channels_last)
+        trace = Trace({}, [])
+        for module in self._chain:
+            x, kept = module.forward(x)
+            trace.kept.append(kept)
+            if isinstance(module, _Convolution) and module.name in self.layers:
+                trace.features[module.name] = x
+        return trace
+
+    def features(self, image: Tensor) -> dict[str, Tensor]:
+        """The feature maps alone, for a picture whose gradient nobody needs."""
+        x = (image - self._mean).to(self.dtype, memory_format=torch.channels_last)
+        features = {}
+        for module in self._chain:
+            x = module.forward(x)[0]
+            if isinstance(module, _Convolution) and module.name in self.layers:
+                features[module.name] = x
+        return features
+
+    def backward(self, trace: Trace, gradients: Mapping[str, Tensor]) -> Tensor:
+        """The gradient with respect to the picture. It uses up ``trace``.
+
+        Args:
+            gradients: of the loss with respect to the feature maps, each in its map's shape and dtype; at least the
+                deepest one. They are overwritten.
+
+        Returns:
+            1×3×H×W, float32.
+        """
+        gradient = gradients[self.layers[-1]]
+        for module in reversed(self._chain):
+            if isinstance(module, _Convolution) and module.name in gradients and module.name != self.layers[-1]:
+                gradient = gradient.add_(gradients[module.name])
+            gradient = module.backward(gradient, trace.kept.pop())
+        return gradient.float()
+
+
+class _Convolution:
+    """A 3×3 convolution and its ReLU."""
+
+    def __init__(self, name: str, kernel: Tensor, bias: Tensor, border: Border) -> None:
+        self.name = name
+        self._bias, self._border = bias, border
+        self._kernel = kernel.contiguous(memory_format=torch.channels_last)
+        self._turned = kernel.flip(2, 3).transpose(0, 1).contiguous(memory_format=torch.channels_last)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, _Kept]:
+        """The feature map, and once more to be kept: it is above zero where the ReLU let something through."""
+        if self._border == "zero":
+            y = F.conv2d(x, self._kernel, self._bias, padding=1)
+        else:
+            y = F.conv2d(F.pad(x, (1, 1, 1, 1), self._border), self._kernel, self._bias)
+        y.relu_()
+        return y, (y,)
+
+    def backward(self, gradient: Tensor, kept: _Kept) -> Tensor:
+        (output,) = kept
+        torch.ops.aten.threshold_backward.grad_input(gradient, output, 0, grad_input=gradient)
+        if self._border == "zero":
+            return F.conv2d(gradient, self._turned, padding=1)
+        if self._border == "circular":
+            return F.conv2d(F.pad(gradient, (1, 1, 1, 1), "circular"), self._turned)
+        return _fold_border(F.conv2d(gradient, self._turned, padding=2))
+
+
+class _MaxPool:
+    """2×2 maximum; an odd row or column at the end is left out."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, _Kept]:
+        """The smaller map, and to be kept the larger one and which of each four was taken."""
+        y, indices = F.max_pool2d(x, 2, return_indices=True)
+        return y, (x, indices)
+
+    def backward(self, gradient: Tensor, kept: _Kept) -> Tensor:
+        x, indices = kept
+        return torch.ops.aten.max_pool2d_with_indices_backward(
+            gradient, x, [2, 2], [2, 2], [0, 0], [1, 1], False, indices
+        )
+
+
+class _AveragePool:
+    """2×2 mean, scaled so that activations keep the size that the next convolution was trained with."""
+
+    _SCALE = 1.3
+    """Maximum over mean of four neighbours, in VGG-16's feature maps of photographs."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, _Kept]:
+        return F.avg_pool2d(x, 2).mul_(self._SCALE), (x,)
+
+    def backward(self, gradient: Tensor, kept: _Kept) -> Tensor:
+        (x,) = kept
+        gradient = F.interpolate(gradient.mul_(self._SCALE / 4), scale_factor=2, mode="nearest")
+        return F.pad(gradient, (0, x.shape[3] - gradient.shape[3], 0, x.shape[2] - gradient.shape[2]))
+
+
+def _fold_border(gradient: Tensor) -> Tensor:
+    """The gradient of a picture, from that of the picture with its outermost pixels repeated once around it."""
+    gradient[:, :, 1] += gradient[:, :, 0]
+    gradient[:, :, -2] += gradient[:, :, -1]
+    gradient[:, :, :, 1] += gradient[:, :, :, 0]
+    gradient[:, :, :, -2] += gradient[:, :, :, -1]
+    return gradient[:, :, 1:-1, 1:-1]
