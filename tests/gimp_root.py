@@ -68,7 +68,13 @@ class Gimp:
         **options: Any,
     ) -> subprocess.CompletedProcess[str]:
         """Run a command beside GIMP and capture its output as text; options are those of ``subprocess.run``."""
-        defaults = {"timeout": timeout, "capture_output": True, "text": True, "errors": "replace", "check": False}
+        defaults: dict[str, Any] = {
+            "timeout": timeout,
+            "capture_output": True,
+            "text": True,
+            "errors": "replace",
+            "check": False,
+        }
         line, variables = self._line(arguments, environment, cwd)
         done = subprocess.run(line, env=variables, **(defaults | options))
         done.args = list(arguments)  # without the mounts around them, which nobody wants to read in a failed test
