@@ -33,6 +33,12 @@ class EngineError(Exception):
 class EngineMissing(EngineError):
     """The engine is not installed."""
 
+    def __init__(self) -> None:
+        super().__init__(
+            f"The Neural Style engine is not installed in {locations.engine_folder()}; "
+            "run “python3 install.py” in the folder of Neural Style."
+        )
+
 
 class JobCancelled(Exception):
     """The job was given up, as asked."""
@@ -51,10 +57,7 @@ def command() -> list[str]:
         return shlex.split(chosen, posix=sys.platform != "win32")
     python = locations.python_of(locations.engine_folder())
     if not python.is_file():
-        raise EngineMissing(
-            f"The Neural Style engine is not installed in {locations.engine_folder()}; "
-            "run “python3 install.py” in the folder of Neural Style."
-        )
+        raise EngineMissing
     return [str(python), "-m", "plugin", "serve"]
 
 

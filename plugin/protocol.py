@@ -19,7 +19,7 @@ import json
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, Union
+from typing import IO, Any, TypeAlias
 
 from plugin.settings import Settings
 
@@ -32,7 +32,7 @@ _LONGEST_HEADER = 64 * 2**20
 _MOST_BLOBS = 64
 _LARGEST_BLOB = 64 * 2**30
 
-Blob = Union[bytes, bytearray, memoryview]
+Blob: TypeAlias = bytes | bytearray | memoryview
 
 
 class ProtocolError(Exception):
@@ -161,7 +161,7 @@ class Cancelled:
     id: int
 
 
-Message = Union[Hello, Submit, Cancel, Progress, Result, Failure, Cancelled]
+Message: TypeAlias = Hello | Submit | Cancel | Progress | Result | Failure | Cancelled
 
 _COMPOUND: dict[str, type] = {
     kind.__name__: kind
@@ -169,7 +169,7 @@ _COMPOUND: dict[str, type] = {
 }
 
 
-def write(stream: BinaryIO, message: Message) -> None:
+def write(stream: IO[bytes], message: Message) -> None:
     """Write one message and flush.
 
     Raises:
@@ -185,7 +185,7 @@ def write(stream: BinaryIO, message: Message) -> None:
     stream.flush()
 
 
-def read(stream: BinaryIO) -> Message | None:
+def read(stream: IO[bytes]) -> Message | None:
     """Read one message; None at the end of the stream.
 
     Raises:
@@ -215,7 +215,7 @@ def read(stream: BinaryIO) -> Message | None:
     return message
 
 
-def _read_exactly(stream: BinaryIO, length: int) -> bytearray:
+def _read_exactly(stream: IO[bytes], length: int) -> bytearray:
     data = bytearray(length)
     view, filled = memoryview(data), 0
     while filled < length:

@@ -102,7 +102,7 @@ class Settings:
     )
     preserve_colors: str = _choice(
         "off",
-        "Preserve _colors",
+        "_Preserve colors",
         "Whether the picture keeps its own colors.",
         Choice("off", "Off", "The style's colors"),
         Choice("luminance", "Luminance", "The style's light and dark in the picture's own colors"),
@@ -139,7 +139,9 @@ class Settings:
         """
         unknown = sorted(set(values) - {setting.name for setting in TABLE})
         if unknown:
-            raise ValueError(f"There is no setting {unknown[0]!r}; the settings are {', '.join(s.name for s in TABLE)}.")
+            raise ValueError(
+                f"There is no setting {unknown[0]!r}; the settings are {', '.join(s.name for s in TABLE)}."
+            )
         return cls(**values)
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import torch
 
+from plugin.engine.refusal import Refusal
+
 
 @dataclass(frozen=True)
 class Device:
@@ -45,13 +47,13 @@ def choose(kind: str) -> Device:
     """The device of that kind, or the best one for ``auto``.
 
     Raises:
-        ValueError: one sentence, when this computer has no such device.
+        Refusal: when this computer has no such device.
     """
     devices = available()
     if kind == "auto":
         return next(iter(devices.values()))
     if kind not in devices:
-        raise ValueError(f"This computer has no {kind} device that PyTorch can use; choose {' or '.join(devices)}.")
+        raise Refusal(f"This computer has no {kind} device that PyTorch can use; choose {' or '.join(devices)}.")
     return devices[kind]
 
 
@@ -73,9 +75,6 @@ def cpu_name() -> str:
 
 
 def _cpu_multiplies_bfloat16() -> bool:
-    """Whether oneDNN has bfloat16 instructions here; emulated, a convolution takes ten times float32's time.
-
-    torch has no public question for this; a torch without the private ones is answered with no.
-    """
-    questions = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
-    return any(getattr(torch.cpu, question, lambda: False)() for question in questions)
+    """Whether oneDNN has bfloat16 instructions here; emulated, a convolution takes ten times float32's time."""
+    capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    return any(capabilities.get(name, False) for name in ("amx_bf16", "avx512_bf16"))

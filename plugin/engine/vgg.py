@@ -20,6 +20,8 @@ import torch.nn.functional as F  # noqa: N812  torch's own idiom
 from torch import Tensor, nn
 from torchvision.models import vgg16
 
+from plugin.engine.refusal import Refusal
+
 WEIGHTS = Path(__file__).with_name("weights") / "vgg16_features.pt"
 WEIGHTS_SHA256 = "ffd4ff0d19f78ae7a3c40a93c352b22ac5d591e000129f195e39e01bd23372ce"
 
@@ -45,14 +47,14 @@ def load_weights() -> dict[str, Tensor]:
     """The bundled weights, float16.
 
     Raises:
-        ValueError: one sentence, when the file is not the one that belongs to this program.
+        Refusal: when the file is not the one that belongs to this program.
     """
     try:
         data = WEIGHTS.read_bytes()
     except OSError:
         data = b""
     if hashlib.sha256(data).hexdigest() != WEIGHTS_SHA256:
-        raise ValueError(f"The network's weights in {WEIGHTS} are damaged; run “python3 install.py” again.")
+        raise Refusal(f"The network's weights in {WEIGHTS} are damaged; run “python3 install.py” again.")
     return torch.load(io.BytesIO(data), weights_only=True, map_location="cpu")
 
 
