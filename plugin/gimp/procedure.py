@@ -1,0 +1,176 @@
+"""Registers with GIMP; :func:`run` makes layers into jobs and their results into new layers."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from gi.repository import Gegl, Gimp, Gio, GLib, GObject
+
+from plugin import client, locations, settings
+from plugin.gimp import layers, parasite, style
+from plugin.gimp.layers import Look, Refusal
+from plugin.protocol import Job, Progress
+from plugin.settings import Setting, Settings
+
+NAME = "plug-in-neural-style"
+
+_log = logging.getLogger("neural-style.gimp")
+
+
+class NeuralStyle(Gimp.PlugIn):
+    """The plug-in as GIMP sees it."""
+
+    def do_set_i18n(self, procedure_name: str) -> bool:
+        return False
+
+    def do_query_procedures(self) -> list[str]:
+        return [NAME]
+
+    def do_create_procedure(self, name: str) -> Gimp.Procedure:
+        procedure = Gimp.ImageProcedure.new(self, name, Gimp.PDBProcType.PLUGIN, run, None)
+        procedure.set_image_types("*")
+        procedure.set_sensitivity_mask(Gimp.ProcedureSensitivityMask.DRAWABLE | Gimp.ProcedureSensitivityMask.DRAWABLES)
+        procedure.set_documentation(
+            "Paint layers in the style of a picture",
+            "Makes a new layer above each selected one: its content, painted in the style of another picture with the "
+            "method of Gatys, Ecker and Bethge (Image Style Transfer Using Convolutional Neural Networks, 2016).",
+            name,
+        )
+        procedure.set_menu_label("_Neural Style Transfer…")
+        procedure.set_attribution("Neural Style for GIMP", "Neural Style for GIMP", "2025")
+        procedure.add_menu_path("<Image>/Filters/Artistic")
+        procedure.add_file_argument(
+            "style",
+            "St_yle",
+            "The picture whose style the layers get.",
+            Gimp.FileChooserAction.OPEN,
+            True,
+            None,
+            GObject.ParamFlags.READWRITE,
+        )
+        for setting in settings.TABLE:
+            _add_argument(procedure, setting)
+        procedure.add_core_object_array_return_value(
+            "layers",
+            "Layers",
+            "The new layers, in the order of the given ones.",
+            Gimp.Layer,
+            GObject.ParamFlags.READWRITE,
+        )
+        return procedure
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Hand over to GIMP."""
+    Gimp.main(NeuralStyle.__gtype__, list(arguments))
+
+
+def run(
+    procedure: Gimp.Procedure,
+    run_mode: Gimp.RunMode,
+    image: Gimp.Image,
+    drawables: Sequence[Gimp.Drawable],
+    config: Gimp.ProcedureConfig,
+    data: Any,
+) -> Gimp.ValueArray:
+    """Style the selected layers; GIMP calls this, with the arguments that are registered above in ``config``."""
+    Gegl.init(None)
+    client.log_to_file()
+    try:
+        if run_mode == Gimp.RunMode.INTERACTIVE:
+            from plugin.gimp import dialog  # GTK wants a display, which a batch run may not have
+
+            if not dialog.run(procedure, config):
+                return procedure.new_return_values(Gimp.PDBStatusType.CANCEL, GLib.Error())
+        chosen = Settings(**{setting.name: config.get_property(setting.dashed) for setting in settings.TABLE})
+        made = stylize(image, drawables, config.get_property("style"), chosen)
+    except (Refusal, client.EngineError) as error:
+        return procedure.new_return_values(Gimp.PDBStatusType.EXECUTION_ERROR, GLib.Error(str(error)))
+    except Exception:
+        _log.exception("the filter failed")
+        sentence = f"Neural Style failed and added nothing; what happened is written in {locations.log_file()}."
+        return procedure.new_return_values(Gimp.PDBStatusType.EXECUTION_ERROR, GLib.Error(sentence))
+    return _success(procedure, made)
+
+
+def stylize(
+    image: Gimp.Image, drawables: Sequence[Gimp.Drawable], style_file: Gio.File | None, chosen: Settings
+) -> list[Gimp.Layer]:
+    """Make one new layer above each of the given ones, all of them or none, and return them.
+
+    Raises:
+        Refusal: one sentence, what is asked cannot be done.
+        client.EngineError: one sentence, the engine cannot do it.
+    """
+    sources = layers.check(drawables)
+    given_style = style.read(style_file)
+    looks = [layers.read(image, layer) for layer in sources]
+    grey = image.get_base_type() == Gimp.ImageBaseType.GRAY
+    notes = []
+    Gimp.progress_init("Neural style: starting the engine")
+    with client.Engine() as engine:
+        for place, look in enumerate(looks):
+            job = Job(place, look.picture(), given_style.picture, chosen, grey)
+            for event in engine.run(job):
+                if isinstance(event, Progress):
+                    _tell(looks, place, event)
+                else:
+                    look.paint(event.picture)
+                    notes.append(parasite.make(look, given_style, chosen, event))
+    Gimp.progress_end()
+    layers.check_still_there(looks)
+    made = []
+    for look, note in zip(looks, notes, strict=True):
+        layer = look.make_layer(image, f"{look.name} — {given_style.name}")
+        layer.attach_parasite(note)
+        made.append((look, layer))
+    layers.add(image, made)
+    return [layer for _, layer in made]
+
+
+def progress_text(event: Progress, place: int, count: int, seconds_left: float) -> str:
+    """One line for GIMP's progress bar; ``place`` counts the layers from 0."""
+    which = f"layer {place + 1} of {count}, " if count > 1 else ""
+    left = f"{seconds_left:.0f} s" if seconds_left < 100 else f"{seconds_left / 60:.0f} min"
+    return (
+        f"Neural style: {which}scale {event.scale} of {event.scales} ({event.width} × {event.height}), "
+        f"iteration {event.iteration} of {event.iterations}, about {left} left"
+    )
+
+
+def _tell(looks: Sequence[Look], place: int, event: Progress) -> None:
+    """Show how far all the layers are, each counted with its area."""
+    areas = [look.box.width * look.box.height for look in looks]
+    before, this, after = sum(areas[:place]), areas[place], sum(areas[place + 1 :])
+    seconds_left = event.seconds_left + (event.seconds + event.seconds_left) * after / this
+    Gimp.progress_set_text(progress_text(event, place, len(looks), seconds_left))
+    Gimp.progress_update((before + this * event.fraction) / sum(areas))
+
+
+def _add_argument(procedure: Gimp.Procedure, setting: Setting) -> None:
+    """Make an argument of the PDB from an entry of the table of settings."""
+    label = f"{setting.label} ({setting.unit})" if setting.unit else setting.label
+    described = (setting.dashed, label, setting.help)
+    flags = GObject.ParamFlags.READWRITE
+    if setting.choices:
+        choice = Gimp.Choice.new()
+        for number, each in enumerate(setting.choices):
+            choice.add(each.value, number, each.label, each.help)
+        procedure.add_choice_argument(*described, choice, setting.default, flags)
+    elif setting.kind is int:
+        procedure.add_int_argument(*described, setting.minimum, setting.maximum, setting.default, flags)
+    else:
+        procedure.add_double_argument(*described, setting.minimum, setting.maximum, setting.default, flags)
+
+
+def _success(procedure: Gimp.Procedure, made: list[Gimp.Layer]) -> Gimp.ValueArray:
+    values = procedure.new_return_values(Gimp.PDBStatusType.SUCCESS, GLib.Error())
+    # Python has no way to fill an array of objects but a config's; its argument for drawables lends the type.
+    config = procedure.create_config()
+    config.set_core_object_array("drawables", made)
+    array = GObject.Value(Gimp.core_object_array_get_type(), config.get_property("drawables"))
+    values.remove(1)
+    values.insert(1, array)
+    return values

@@ -1,0 +1,64 @@
+"""The style's file, as the engine can take it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from gi.repository import Gegl, Gimp, Gio, GLib
+
+from plugin.gimp import layers
+from plugin.gimp.layers import Refusal
+from plugin.protocol import Picture, PictureFile
+
+_ONLY_GIMP_READS = (
+    *(".xcf", ".xcf.gz", ".xcfgz", ".xcf.bz2", ".xcfbz2", ".xcf.xz", ".xcfxz"),
+    *(".psd", ".psb", ".ora", ".kra", ".exr", ".jxl"),
+)
+"""What the engine's own readers leave to GIMP."""
+
+_LARGEST_AREA = 200_000_000
+"""Pixels of a style that GIMP reads: 3.2 GB on the pipe."""
+
+
+@dataclass(frozen=True)
+class Style:
+    """A style picture and what tells it from others: its file's name without the folder, and the bytes' sha256."""
+
+    name: str
+    sha256: str
+    picture: Picture | PictureFile
+
+
+def read(file: Gio.File | None) -> Style:
+    """Read the style's file.
+
+    Raises:
+        Refusal: there is none, or it cannot be read; what is in it the engine looks at.
+    """
+    if file is None:
+        raise Refusal("No style is chosen; choose a picture whose style the layer shall have and try again.")
+    name = file.get_basename()
+    try:
+        if file.query_file_type(Gio.FileQueryInfoFlags.NONE, None) == Gio.FileType.DIRECTORY:
+            raise Refusal(f"The style “{name}” is a folder; choose a picture in it.")
+        _, data, _ = file.load_contents(None)
+        picture: Picture | PictureFile = PictureFile(name, data)
+        if name.lower().endswith(_ONLY_GIMP_READS):
+            picture = _read_with_gimp(file, name)
+    except GLib.Error as error:
+        raise Refusal(f"The style “{name}” cannot be read ({error.message}); choose another picture.") from error
+    return Style(name, hashlib.sha256(data).hexdigest(), picture)
+
+
+def _read_with_gimp(file: Gio.File, name: str) -> Picture:
+    image = Gimp.file_load(Gimp.RunMode.NONINTERACTIVE, file)
+    try:
+        width, height = image.get_width(), image.get_height()
+        if width * height > _LARGEST_AREA:
+            raise Refusal(f"The style “{name}” has {width} × {height} pixels; make it smaller and try again.")
+        pixels = layers.visible(image).get_buffer()
+        rectangle = Gegl.Rectangle.new(0, 0, width, height)
+        return Picture(width, height, pixels.get(rectangle, 1.0, "R'G'B'A float", Gegl.AbyssPolicy.NONE))
+    finally:
+        image.delete()
