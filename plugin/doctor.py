@@ -1,0 +1,237 @@
+"""Looks at every part that has to work together and says what is found, what is wrong, and what to do."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import re
+import subprocess
+import sys
+import time
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from plugin import __version__, client, environment, locations
+from plugin.protocol import Job, Picture, Result
+from plugin.settings import Settings
+
+WEIGHTS = Path(__file__).resolve().parent / "engine" / "weights" / "vgg16_features.pt"
+WEIGHTS_SHA256 = "ffd4ff0d19f78ae7a3c40a93c352b22ac5d591e000129f195e39e01bd23372ce"
+
+_AGAIN = "run “python3 install.py” again"
+_GIMP_SECONDS = 180.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report; ``remedy`` is empty where all is well."""
+
+    subject: str
+    found: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        line = f"{'WRONG' if self.remedy else 'OK':5}  {self.subject:12} {self.found}"
+        return f"{line}; {self.remedy}." if self.remedy else line
+
+
+def main() -> int:
+    """Print the report; the exit status is 1 when something is wrong."""
+    client.log_to_file()
+    print(f"Neural Style {__version__} for GIMP")
+    wrong = 0
+    for finding in findings():
+        print(finding, flush=True)
+        wrong += bool(finding.remedy)
+    print(f"The log is {locations.log_file()}.")
+    if wrong:
+        print(f"{wrong} {'thing is' if wrong == 1 else 'things are'} wrong.")
+    return 1 if wrong else 0
+
+
+def findings() -> Iterator[Finding]:
+    """Every check in turn, the ones that others depend on first."""
+    gimp = locations.gimp_console()
+    yield _gimp(gimp)
+    yield from _plug_ins()
+    if gimp is not None:
+        yield _menu_entry(gimp)
+    folder = locations.engine_folder()
+    yield _environment(folder)
+    yield _torch(folder)
+    yield _weights()
+    yield from _engine()
+
+
+def gimp_version(gimp: Path) -> str:
+    """What a GIMP executable says of itself: ``3.0.4``; empty where it says nothing."""
+    try:
+        said = subprocess.run([gimp, "--version"], capture_output=True, text=True, timeout=_GIMP_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    found = re.search(r"\d+\.\d+\.\d+\S*", said.stdout)
+    return found[0] if found else ""
+
+
+def gimp_environment(gimp: Path) -> dict[str, str]:
+    """The variables to start GIMP with: as from the desktop, not as from an activated virtual environment.
+
+    GIMP's plug-ins run in the first ``python3`` of the PATH, which has to be the one GIMP came with.
+    """
+    variables = client.environment()
+    variables["PATH"] = os.pathsep.join([str(gimp.parent), variables.get("PATH", "")])
+    return variables
+
+
+def gimp_batch(gimp: Path, code: str) -> list[str]:
+    """The command line that runs code in GIMP without a window, with :mod:`plugin.gimp.sample` as ``sample``."""
+    root = str(locations.PLUG_IN_ROOT)
+    batch = f"import sys; sys.path.insert(0, {root!r}); from plugin.gimp import sample; {code}"
+    return [str(gimp), "-i", "--quit", "--batch-interpreter=python-fu-eval", "-b", batch]
+
+
+def _gimp(gimp: Path | None) -> Finding:
+    if gimp is None:
+        return Finding(
+            "GIMP", "GIMP 3 is not on the PATH", "install it from https://www.gimp.org/downloads/ or your distribution"
+        )
+    version = gimp_version(gimp)
+    if not version.startswith("3."):
+        return Finding("GIMP", f"{gimp} says {version or 'nothing'}", "Neural Style needs GIMP 3")
+    return Finding("GIMP", f"{version}, {gimp}")
+
+
+def _plug_ins() -> Iterator[Finding]:
+    """One finding for each profile: whether the plug-in is there and is this version."""
+    profiles = locations.gimp_profiles()
+    if not profiles:
+        yield Finding("Profile", "GIMP has no profile yet", _AGAIN)
+    for profile in profiles:
+        yield Finding("Profile", str(profile))
+        folder = profile / "plug-ins" / locations.APPLICATION
+        entry = folder / f"{locations.APPLICATION}.py"
+        if not entry.is_file():
+            yield Finding("Plug-in", f"not in {folder}", _AGAIN)
+        elif sys.platform != "win32" and not os.access(entry, os.X_OK):
+            yield Finding("Plug-in", f"{entry} is not executable, so GIMP passes it by", _AGAIN)
+        elif differing := _first_difference(folder / "plugin"):
+            yield Finding("Plug-in", f"{folder / 'plugin' / differing} is of another version or damaged", _AGAIN)
+        else:
+            yield Finding("Plug-in", str(folder))
+
+
+def _first_difference(installed: Path) -> str | None:
+    """The first file of this package that an installed one lacks or has otherwise."""
+    package = Path(__file__).resolve().parent
+    for path in sorted(package.rglob("*")):
+        name = path.relative_to(package).as_posix()
+        if path.is_file() and "__pycache__" not in path.parts:
+            try:
+                if (installed / name).read_bytes() != path.read_bytes():
+                    return name
+            except OSError:
+                return name
+    return None
+
+
+def _menu_entry(gimp: Path) -> Finding:
+    """Ask GIMP itself whether it knows the filter."""
+    try:
+        asked = subprocess.run(
+            gimp_batch(gimp, "sample.check()"),
+            env=gimp_environment(gimp),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_GIMP_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return Finding("In GIMP", f"GIMP does not start ({error})", "start it by hand and see what it says")
+    if asked.returncode:
+        said = (asked.stdout + asked.stderr).strip()
+        reason = next(
+            (line.partition(": ")[2] for line in said.splitlines() if line.startswith("RuntimeError: ")), said
+        )
+        return Finding("In GIMP", reason.rstrip(".") or "GIMP failed without a word", _AGAIN)
+    return Finding("In GIMP", "the filter is in the menu Filters ▸ Artistic")
+
+
+def _environment(folder: Path) -> Finding:
+    python = locations.python_of(folder)
+    if not python.exists():
+        return Finding("Environment", f"nothing in {folder}", _AGAIN)
+    if not environment.runs(folder):
+        return Finding("Environment", f"{python} does not run", _AGAIN)
+    if broken := environment.damaged(folder):
+        return Finding("Environment", f"files of {', '.join(broken)} are missing or damaged", _AGAIN)
+    return Finding("Environment", str(folder))
+
+
+def _torch(folder: Path) -> Finding:
+    found = environment.versions(folder)
+    if lacking := environment.missing(folder):
+        return Finding("PyTorch", f"the environment lacks {', '.join(lacking)}", _AGAIN)
+    build = environment.installed_build(folder)
+    return Finding("PyTorch", f"torch {found['torch']}, torchvision {found['torchvision']}, built for {build}")
+
+
+def _weights() -> Finding:
+    try:
+        right = hashlib.sha256(WEIGHTS.read_bytes()).hexdigest() == WEIGHTS_SHA256
+    except OSError as error:
+        return Finding("Weights", f"{WEIGHTS}: {error.strerror}", "get Neural Style anew")
+    if not right:
+        return Finding("Weights", f"{WEIGHTS} is not the published file", "get Neural Style anew")
+    return Finding("Weights", "VGG-16, as published")
+
+
+def _engine() -> Iterator[Finding]:
+    """Start an engine and let it paint a small picture."""
+    try:
+        with client.Engine() as engine:
+            yield _device(engine.hello.devices)
+            yield _round_trip(engine)
+    except client.EngineError as error:
+        yield Finding("Engine", str(error).rstrip("."), _AGAIN)
+
+
+def _device(devices: dict[str, str]) -> Finding:
+    kind, name = next(iter(devices.items()))
+    wanted = environment.choose_build("auto")
+    if kind == "cpu" and wanted.kind in ("cuda", "rocm", "xpu"):
+        remedy = f"update the graphics driver and {_AGAIN}"
+        return Finding("Device", f"there is {wanted.reason}, but PyTorch only finds the CPU ({name})", remedy)
+    return Finding("Device", f"{name} ({kind})")
+
+
+def _round_trip(engine: client.Engine) -> Finding:
+    size = 64
+    job = Job(0, _pattern(size, 5), _pattern(size, 3), Settings(quality="draft", size=size))
+    start = time.monotonic()
+    result = next(event for event in engine.run(job) if isinstance(event, Result))
+    pixels = array("f", bytes(result.picture.pixels))
+    if not all(math.isfinite(value) and -0.01 <= value <= 1.01 for value in pixels):
+        return Finding("Engine", "it painted something that is no picture", "try --device cpu")
+    return Finding("Engine", f"painted {size} × {size} pixels in {time.monotonic() - start:.1f} s")
+
+
+def _pattern(size: int, waves: int) -> Picture:
+    """A small picture with something in it: soft colored waves."""
+    pixels = array("f")
+    for y in range(size):
+        for x in range(size):
+            angle = 2 * math.pi * waves / size
+            pixels.extend(
+                (
+                    0.5 + 0.4 * math.sin(x * angle),
+                    0.5 + 0.4 * math.sin(y * angle),
+                    0.5 + 0.4 * math.sin((x + y) * angle),
+                    1,
+                )
+            )
+    return Picture(size, size, pixels.tobytes())

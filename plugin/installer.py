@@ -1,0 +1,301 @@
+"""Installs Neural Style, from a bare Python to a first painted picture, and takes it away again without a trace."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import logging
+import os
+import shutil
+import stat
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from plugin import __version__, client, doctor, environment, locations, steps
+from plugin.steps import StepError, say
+
+MENU_ENTRY = "Filters ▸ Artistic ▸ Neural Style Transfer…"
+
+CONTENT = locations.PLUG_IN_ROOT / "plugin" / "samples" / "chelsea.jpg"
+STYLE = locations.PLUG_IN_ROOT / "plugin" / "styles" / "van_gogh_village_street_in_auvers.jpg"
+
+_NAME = "neural-style"
+_NOT_COPIED = shutil.ignore_patterns("__pycache__", "*.pyc")
+_log = logging.getLogger("neural-style.install")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the installer as from the command line and return its exit status."""
+    options = _parser().parse_args(arguments)
+    if options.engine_dir is not None:
+        os.environ["NEURAL_STYLE_ENGINE_DIR"] = str(options.engine_dir.expanduser().resolve())
+    try:
+        if options.doctor:
+            return doctor.main()
+        if options.uninstall:
+            uninstall(options.plug_ins)
+        else:
+            client.log_to_file()
+            install(options.plug_ins, options.device, options.link)
+    except StepError as error:
+        print(f"\n{error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nInterrupted; run this again to go on from here.", file=sys.stderr)
+        return 130
+    except OSError as error:
+        _log.exception("the installer failed")
+        print(
+            f"\n{error.filename or 'Something'}: {error.strerror}; put that right and run this again.", file=sys.stderr
+        )
+        return 1
+    return 0
+
+
+def install(plug_ins: Path | None, device: str, link: bool) -> None:
+    """Bring the engine, the plug-in and the first picture about; what is there already stays.
+
+    Raises:
+        StepError: one sentence.
+    """
+    start = time.monotonic()
+    say(f"Neural Style {__version__} for GIMP")
+    engine = locations.engine_folder()
+    say(f"The engine, in {engine}")
+    _remember(engines=[engine])
+    changed = environment.ensure(engine, device)
+    _note_engine(locations.engine_record(), engine, only_if_unusual=True)
+    gimp = locations.gimp_console()
+    for folder in [plug_ins.expanduser().resolve()] if plug_ins else _plug_in_folders(gimp):
+        say(f"The plug-in, in {folder / _NAME}")
+        _remember(plug_ins=[folder])
+        changed |= _put_plug_in(folder, engine, link)
+    if changed or not sample_picture().is_file():
+        _paint_sample(gimp, engine, plug_ins)
+        print()
+        say(f"Done in {time.monotonic() - start:.0f} s. The sample is {sample_picture()}.")
+    else:
+        print()
+        say(f"Nothing was left to do. The sample is {sample_picture()}.")
+        say("“python3 install.py --doctor” checks everything.")
+    if gimp is None:
+        say("GIMP 3 was not found on this computer; get it from https://www.gimp.org/downloads/.")
+    say(f"In GIMP the filter is {MENU_ENTRY}; a GIMP that is open now shows it after a restart.")
+
+
+def uninstall(plug_ins: Path | None) -> None:
+    """Remove everything that installing and using Neural Style has put on this computer."""
+    known = _remembered()
+    folders = {*map(Path, known["plug_ins"]), *(profile / "plug-ins" for profile in locations.gimp_profiles())}
+    for folder in folders | ({plug_ins.expanduser().resolve()} if plug_ins else set()):
+        _remove_plug_in(folder)
+    for engine in {*map(Path, known["engines"]), locations.engine_folder(), locations.data_folder() / "engine"}:
+        if environment.is_ours(engine):
+            _remove(engine)
+    for folder in (locations.data_folder(), locations.cache_folder(), locations.log_file().parent):
+        _remove(folder)
+    locations.engine_record().unlink(missing_ok=True)
+    say("Neural Style is no longer on this computer; its pictures and your GIMP settings are untouched.")
+
+
+def sample_picture() -> Path:
+    """Where the installer's first picture is."""
+    return locations.data_folder() / "sample.png"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="install.py",
+        description="Installs Neural Style for GIMP; run it again to repair or upgrade.",
+    )
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--doctor", action="store_true", help="check everything and say what is wrong")
+    what.add_argument("--uninstall", action="store_true", help="remove everything that was installed")
+    parser.add_argument(
+        "--engine-dir", type=Path, metavar="DIR", help="where the engine's environment goes (2 to 6 GB)"
+    )
+    parser.add_argument(
+        "--plug-ins", type=Path, metavar="DIR", help="the plug-ins folder, instead of every GIMP profile's"
+    )
+    parser.add_argument(
+        "--device",
+        choices=environment.BUILDS,
+        default="auto",
+        help="the build of PyTorch, instead of the one that fits",
+    )
+    parser.add_argument(
+        "--link", action="store_true", help="link to this folder instead of copying it, for development"
+    )
+    return parser
+
+
+def _plug_in_folders(gimp: Path | None) -> list[Path]:
+    """The plug-ins folder of every GIMP 3 profile, and that of the GIMP found here even if it has never run."""
+    profiles = locations.gimp_profiles()
+    if gimp is None:
+        return [profile / "plug-ins" for profile in profiles or [locations.default_gimp_profile()]]
+    if "GIMP3_DIRECTORY" not in os.environ and (version := doctor.gimp_version(gimp)):
+        own = locations.default_gimp_profile(".".join(version.split(".")[:2]))
+        profiles = [*profiles, *([] if own in profiles else [own])]
+    if not profiles[0].is_dir() or not all(profile.is_dir() for profile in profiles):
+        # GIMP sets up a new profile, perhaps from an older GIMP's, only where no folder is in the way.
+        steps.run(
+            "Starting GIMP for the first time",
+            [gimp, "-i", "--quit"],
+            env=doctor.gimp_environment(gimp),
+            advice="start GIMP once by hand and see what it says, then run this again",
+            timeout=300,
+        )
+    return [profile / "plug-ins" for profile in profiles]
+
+
+def _put_plug_in(folder: Path, engine: Path, link: bool) -> bool:
+    """Put the plug-in into a plug-ins folder, whole or not at all; return whether it was not there like this before."""
+    target = folder / _NAME
+    new = folder / f".{_NAME}.new"
+    _discard(new)
+    new.mkdir(parents=True)
+    root = locations.PLUG_IN_ROOT
+    entry = new / f"{_NAME}.py"
+    if link:
+        try:
+            entry.symlink_to(root / "gimp_entry.py")
+            (new / "plugin").symlink_to(root / "plugin", target_is_directory=True)
+        except OSError as error:
+            _discard(new)
+            raise StepError(f"Links cannot be made in {folder} ({error.strerror}); install without --link.") from error
+    else:
+        shutil.copy2(root / "gimp_entry.py", entry)
+        entry.chmod(entry.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
+        shutil.copytree(root / "plugin", new / "plugin", ignore=_NOT_COPIED)
+        shutil.copy2(root / "LICENSE", new)
+        _note_engine(new / "engine.json", engine)
+    if _contents(new) == _contents(target):
+        _discard(new)
+        return False
+    _discard(target)
+    new.rename(target)
+    return True
+
+
+def _contents(folder: Path) -> dict[str, bytes | str | tuple[bytes, int]]:
+    """Everything in a plug-in's folder that matters, to tell whether two are the same."""
+    found: dict[str, bytes | str | tuple[bytes, int]] = {}
+    for path in sorted(folder.rglob("*")) if folder.is_dir() else []:
+        name = path.relative_to(folder).as_posix()
+        if path.is_symlink():
+            found[name] = str(path.readlink())
+        elif path.is_file() and "__pycache__" not in path.parts:
+            found[name] = (path.read_bytes(), path.stat().st_mode & stat.S_IXUSR)
+    return found
+
+
+def _note_engine(record: Path, engine: Path, *, only_if_unusual: bool = False) -> None:
+    """Write where the engine is into the file that tells the plug-in."""
+    if only_if_unusual and engine == locations.data_folder() / "engine":
+        with contextlib.suppress(OSError):
+            record.unlink(missing_ok=True)
+        return
+    record.write_text(json.dumps({"engine_dir": str(engine)}), encoding="utf-8")
+
+
+def _paint_sample(gimp: Path | None, engine: Path, plug_ins: Path | None) -> None:
+    """Do the main job once, through GIMP where there is one."""
+    out = sample_picture()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = out.with_name("sample.unfinished.png")
+    start = time.monotonic()
+    if gimp is not None:
+        say(f"A first picture, through {gimp.name}")
+        code = f"sample.paint({str(CONTENT)!r}, {str(STYLE)!r}, {str(unfinished)!r}, 'draft')"
+        _in_gimp(gimp, code, plug_ins)
+    else:
+        say("A first picture, through the engine alone")
+        pictures: list[str | Path] = [CONTENT, STYLE, "-o", unfinished]
+        steps.run(
+            "Painting",
+            [locations.python_of(engine), "-m", "plugin", "stylize", *pictures, "--quality", "draft"],
+            cwd=locations.PLUG_IN_ROOT,
+            env=client.environment() | {"NEURAL_STYLE_ENGINE_DIR": str(engine)},
+            advice="run “python3 install.py --doctor” to see what is wrong",
+            timeout=1800,
+        )
+    unfinished.replace(out)
+    _log.info("the sample took %.1f s", time.monotonic() - start)
+
+
+def _in_gimp(gimp: Path, code: str, plug_ins: Path | None) -> None:
+    """Run the sample in GIMP; where that fails, find the sentence in what GIMP said.
+
+    Raises:
+        StepError: that sentence.
+    """
+    output: list[str] = []
+
+    def keep(line: str) -> None:
+        output.append(line)
+
+    try:
+        steps.run(
+            "Painting",
+            doctor.gimp_batch(gimp, code),
+            env=doctor.gimp_environment(gimp),
+            condense=keep,
+            advice="run “python3 install.py --doctor” to see what is wrong",
+            timeout=1800,
+        )
+    except StepError as error:
+        reasons = [line.partition("RuntimeError: ")[2] for line in output if line.startswith("RuntimeError: ")]
+        if not reasons:
+            raise
+        advice = ""
+        if plug_ins is not None:
+            advice = f" Does GIMP look into {plug_ins}? See Edit ▸ Preferences ▸ Folders ▸ Plug-ins."
+        raise StepError(f"{reasons[-1]}{advice} There is more in {locations.log_file()}.") from error
+
+
+def _remember(**found: list[Path]) -> None:
+    """Keep in mind what was put where, for uninstalling."""
+    known = _remembered()
+    for kind, paths in found.items():
+        known[kind] = sorted({*known[kind], *map(str, paths)})
+    record = locations.data_folder() / "installed.json"
+    record.parent.mkdir(parents=True, exist_ok=True)
+    record.write_text(json.dumps(known), encoding="utf-8")
+
+
+def _remembered() -> dict[str, list[str]]:
+    try:
+        known = json.loads((locations.data_folder() / "installed.json").read_text(encoding="utf-8"))
+        return {kind: [str(path) for path in known[kind]] for kind in ("engines", "plug_ins")}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {"engines": [], "plug_ins": []}
+
+
+def _remove_plug_in(folder: Path) -> None:
+    """Remove the plug-in from a plug-ins folder, GIMP's memory of its settings, and what is empty without it."""
+    _remove(folder / _NAME)
+    _discard(folder / f".{_NAME}.new")
+    for remembered in (folder.parent / "plug-in-settings").glob(f"*{_NAME}*"):
+        _remove(remembered)
+    for empty in (folder, folder.parent, folder.parent.parent):
+        if not empty.is_dir() or any(empty.iterdir()):
+            break
+        empty.rmdir()
+
+
+def _remove(path: Path) -> None:
+    if path.exists() or path.is_symlink():
+        say(f"  Removing {path}")
+        _discard(path)
+
+
+def _discard(path: Path) -> None:
+    """Delete a file, a link or a folder, whether it is there or not."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
