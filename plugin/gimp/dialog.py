@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gi.repository import Gimp, GimpUi, Gio
+from gi.repository import Gimp, GimpUi, Gio, GObject, Gtk
 
 from plugin import locations
 
@@ -25,7 +25,24 @@ def run(procedure: Gimp.Procedure, config: Gimp.ProcedureConfig) -> bool:
     window.fill_box("advanced-settings", _ADVANCED)
     expander = window.fill_expander("advanced", "advanced-title", False, "advanced-settings")
     expander.set_expanded(False)
-    window.fill(["style", *_IN_FRONT, "advanced"])
+    window.fill([*_IN_FRONT, "advanced"])
+    style = _style_chooser(config)
+    labels = Gtk.SizeGroup.new(Gtk.SizeGroupMode.HORIZONTAL)
+    labels.add_widget(style.get_label_widget())
+    labels.add_widget(window.get_widget("quality", GObject.TYPE_NONE).get_label())
+    box = window.get_content_area()
+    box.pack_start(style, False, False, 0)
+    box.reorder_child(style, 0)
     confirmed = window.run()
     window.destroy()
     return confirmed
+
+
+def _style_chooser(config: Gimp.ProcedureConfig) -> GimpUi.FileChooser:
+    """GIMP makes such a widget only for arguments that it checks itself, with a sentence that nobody understands."""
+    chooser = GimpUi.FileChooser.new(Gimp.FileChooserAction.OPEN, "St_yle", "Choose the Style", None)
+    both_ways = GObject.BindingFlags.BIDIRECTIONAL | GObject.BindingFlags.SYNC_CREATE
+    config.bind_property("style", chooser, "file", both_ways)
+    chooser.set_spacing(6)
+    chooser.show()
+    return chooser

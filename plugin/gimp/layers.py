@@ -215,7 +215,8 @@ def _rendered(image: Gimp.Image, layer: Gimp.Layer) -> Iterator[Gimp.Layer]:
     scratch = Gimp.Image.new_with_precision(layer.get_width(), layer.get_height(), kind, image.get_precision())
     try:
         scratch.undo_disable()
-        scratch.set_color_profile(image.get_color_profile())
+        if profile := image.get_color_profile():
+            scratch.set_color_profile(profile)
         copy = Gimp.Layer.new_from_drawable(layer, scratch)
         scratch.insert_layer(copy, None, 0)
         copy.set_offsets(0, 0)

@@ -45,7 +45,7 @@ class NeuralStyle(Gimp.PlugIn):
             "style",
             "St_yle",
             "The picture whose style the layers get.",
-            Gimp.FileChooserAction.OPEN,
+            Gimp.FileChooserAction.ANY,
             True,
             None,
             GObject.ParamFlags.READWRITE,

@@ -40,8 +40,9 @@ def read(file: Gio.File | None) -> Style:
         raise Refusal("No style is chosen; choose a picture whose style the layer shall have and try again.")
     name = file.get_basename()
     try:
-        if file.query_file_type(Gio.FileQueryInfoFlags.NONE, None) == Gio.FileType.DIRECTORY:
-            raise Refusal(f"The style “{name}” is a folder; choose a picture in it.")
+        kind = file.query_file_type(Gio.FileQueryInfoFlags.NONE, None)
+        if kind in (Gio.FileType.DIRECTORY, Gio.FileType.SPECIAL):
+            raise Refusal(f"The style “{name}” is not a file but a folder or a device; choose a picture.")
         _, data, _ = file.load_contents(None)
         picture: Picture | PictureFile = PictureFile(name, data)
         if name.lower().endswith(_ONLY_GIMP_READS):
@@ -53,6 +54,8 @@ def read(file: Gio.File | None) -> Style:
 
 def _read_with_gimp(file: Gio.File, name: str) -> Picture:
     image = Gimp.file_load(Gimp.RunMode.NONINTERACTIVE, file)
+    if image is None:
+        raise Refusal(f"The style “{name}” cannot be opened by GIMP; choose another picture.")
     try:
         width, height = image.get_width(), image.get_height()
         if width * height > _LARGEST_AREA:
