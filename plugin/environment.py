@@ -147,7 +147,7 @@ def ensure(folder: Path, kind: str) -> bool:
     steps.say(f"  PyTorch for {build.kind.upper()}: {build.reason}.")
     if broken or other or any(_name(line) in _TOGETHER for line in lacking):
         _install_torch(folder, build, anew=other)
-    _pip(folder, "Installing what the engine needs", ["install", "-r", str(REQUIREMENTS)])
+    pip(folder, "Installing what the engine needs", ["install", "-r", str(REQUIREMENTS)])
     _verify(folder)
     shutil.rmtree(_pip_cache(), ignore_errors=True)
     return True
@@ -166,7 +166,7 @@ def _is_whole(distribution: importlib.metadata.Distribution, site: Path) -> bool
 
 
 def _distributions(folder: Path) -> Iterator[tuple[importlib.metadata.Distribution, Path]]:
-    for site in _site_packages(folder):
+    for site in site_packages(folder):
         for distribution in importlib.metadata.distributions(path=[str(site)]):
             if distribution.metadata["Name"]:
                 yield distribution, site
@@ -185,6 +185,20 @@ def missing(folder: Path) -> list[str]:
         for line in _requirements()
         if _numbers(found.get(_name(line), "")) < _numbers(line.partition(">=")[2]) or _name(line) not in found
     ]
+
+
+def python_version(folder: Path) -> str:
+    """The version of an environment's Python: ``3.11``; empty where it does not run."""
+    return _output(
+        [str(locations.python_of(folder)), "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
+    ).strip()
+
+
+def site_packages(folder: Path) -> list[Path]:
+    """The folders that an environment's packages are in."""
+    if sys.platform == "win32":
+        return [folder / "Lib" / "site-packages"]
+    return list(folder.glob("lib/python3*/site-packages"))
 
 
 def runs(folder: Path) -> bool:
@@ -232,14 +246,14 @@ def _install_torch(folder: Path, build: Build, *, anew: bool) -> None:
         if _offers_torch(folder, index):
             _check_space(folder, build.gigabytes)
             try:
-                _pip(folder, "Installing PyTorch", [*command, *index], only_this_index=True)
+                pip(folder, "Installing PyTorch", [*command, *index], only_this_index=True)
                 return
             except StepError:
                 steps.say("  PyTorch's own index failed.")
         larger = "; the download is larger, about 3 GB" if build.kind == "cpu" and sys.platform == "linux" else ""
         steps.say(f"  PyTorch's own index cannot be used from here: taking it from the default registry{larger}.")
     _check_space(folder, 9 if sys.platform == "linux" else build.gigabytes)
-    _pip(folder, "Installing PyTorch", command)
+    pip(folder, "Installing PyTorch", command)
 
 
 def _offers_torch(folder: Path, index: list[str]) -> bool:
@@ -260,7 +274,7 @@ def _take_out(folder: Path, names: list[str]) -> None:
         return
     if set(names) & set(_TOGETHER):
         names = [*names, *_TOGETHER]
-    for site in _site_packages(folder):
+    for site in site_packages(folder):
         for info in site.glob("*.dist-info"):
             if _name(info.name.partition("-")[0]) in names:
                 _delete_recorded_files(info, folder)
@@ -277,10 +291,10 @@ def _delete_recorded_files(info: Path, folder: Path) -> None:
             file.unlink(missing_ok=True)
 
 
-def _pip(folder: Path, title: str, arguments: list[str], *, only_this_index: bool = False) -> None:
+def pip(folder: Path, title: str, arguments: list[str], *, only_this_index: bool = False) -> None:
     """Run pip in the environment as one step, with its progress condensed to one line."""
     command = _pip_command(folder)
-    if arguments[0] == "install":
+    if "install" in arguments:
         arguments = [*arguments, "--cache-dir", str(_pip_cache())]
         if _pip_version(folder) >= (24, 1):
             arguments += ["--progress-bar", "raw"]
@@ -385,7 +399,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 def installed_build(folder: Path) -> str | None:
     """The kind of build that is installed, None where there is no torch."""
-    for site in _site_packages(folder):
+    for site in site_packages(folder):
         try:
             text = (site / "torch" / "version.py").read_text(encoding="utf-8")
         except OSError:
@@ -395,12 +409,6 @@ def installed_build(folder: Path) -> str | None:
                 return kind
         return "mps" if sys.platform == "darwin" else "cpu"
     return None
-
-
-def _site_packages(folder: Path) -> list[Path]:
-    if sys.platform == "win32":
-        return [folder / "Lib" / "site-packages"]
-    return list(folder.glob("lib/python3*/site-packages"))
 
 
 def _size(path: Path) -> int | None:

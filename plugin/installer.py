@@ -22,7 +22,10 @@ MENU_ENTRY = "Filters ▸ Artistic ▸ Neural Style Transfer…"
 CONTENT = locations.PLUG_IN_ROOT / "plugin" / "samples" / "chelsea.jpg"
 STYLE = locations.PLUG_IN_ROOT / "plugin" / "styles" / "van_gogh_village_street_in_auvers.jpg"
 
-_NAME = "neural-style"
+_QUALITY, _SIZE = "draft", 256
+"""Of the first picture: enough to see that it is painted, soon enough on a computer without a graphics card."""
+
+_NAME = locations.APPLICATION
 _NOT_COPIED = shutil.ignore_patterns("__pycache__", "*.pyc")
 _log = logging.getLogger("neural-style.install")
 
@@ -210,14 +213,14 @@ def _paint_sample(gimp: Path | None, engine: Path, plug_ins: Path | None) -> Non
     start = time.monotonic()
     if gimp is not None:
         say(f"A first picture, through {gimp.name}")
-        code = f"sample.paint({str(CONTENT)!r}, {str(STYLE)!r}, {str(unfinished)!r}, 'draft')"
+        code = f"sample.paint({str(CONTENT)!r}, {str(STYLE)!r}, {str(unfinished)!r}, {_QUALITY!r}, {_SIZE})"
         _in_gimp(gimp, code, plug_ins)
     else:
         say("A first picture, through the engine alone")
-        pictures: list[str | Path] = [CONTENT, STYLE, "-o", unfinished]
+        pictures: list[str | Path] = [CONTENT, STYLE, "-o", unfinished, "--quality", _QUALITY, "--size", str(_SIZE)]
         steps.run(
             "Painting",
-            [locations.python_of(engine), "-m", "plugin", "stylize", *pictures, "--quality", "draft"],
+            [locations.python_of(engine), "-m", "plugin", "stylize", *pictures],
             cwd=locations.PLUG_IN_ROOT,
             env=client.environment() | {"NEURAL_STYLE_ENGINE_DIR": str(engine)},
             advice="run “python3 install.py --doctor” to see what is wrong",

@@ -39,6 +39,11 @@ def cache() -> Path:
     return locations.cache_folder().with_name(f"{locations.APPLICATION}-tests")
 
 
+def home() -> Path:
+    """The home folder of the newcomer who installs the plug-in in the tests."""
+    return cache() / "home"
+
+
 class Gimp:
     """GIMP 3 with a home of its own, in which the plug-in can be installed as by a newcomer.
 
@@ -49,7 +54,7 @@ class Gimp:
     def __init__(self, root: Path | None, executable: str) -> None:
         self.root = root
         self.executable = executable
-        self.home = cache() / "home"
+        self.home = home()
         self.folder = cache() / "work"
         shutil.rmtree(self.folder, ignore_errors=True)
         for path in (self.home, self.folder):

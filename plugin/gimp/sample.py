@@ -17,7 +17,7 @@ def check() -> None:
         raise RuntimeError("GIMP started but did not load the filter.")
 
 
-def paint(content: str, style: str, out: str, quality: str) -> None:
+def paint(content: str, style: str, out: str, quality: str, size: int) -> None:
     """Open ``content``, paint its layer in the style of the picture ``style``, export what is seen to ``out``.
 
     Raises:
@@ -32,6 +32,7 @@ def paint(content: str, style: str, out: str, quality: str) -> None:
     config.set_core_object_array("drawables", image.get_layers())
     config.set_property("style", Gio.File.new_for_path(style))
     config.set_property("quality", quality)
+    config.set_property("size", size)
     values = procedure.run(config)
     if values.index(0) != Gimp.PDBStatusType.SUCCESS:
         raise RuntimeError(Gimp.get_pdb().get_last_error())

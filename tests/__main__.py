@@ -1,0 +1,86 @@
+"""The one test command: ``python3 -m tests [engine | gimp | install | …] [pytest's own arguments]``.
+
+It gets what the tests need, keeps it in a cache folder for the next time, and becomes pytest. Ruff and the type checker
+are tests among the others, in ``test_house.py``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from plugin import client, environment, locations, steps
+from plugin.steps import StepError, say
+from tests import gimp_root
+from tests.gimp_root import REPOSITORY, NoGimpError
+
+TOOLS = ["pytest>=8", "ruff>=0.9", "mypy>=1.14"]
+
+
+def main() -> int:
+    """Prepare the tests and run them; the exit status is pytest's."""
+    parser = argparse.ArgumentParser(prog="python3 -m tests", epilog="Everything else goes to pytest.")
+    parser.add_argument("--gimp", choices=["auto", "none"], default="auto", help="none leaves out the tests in GIMP")
+    options, rest = parser.parse_known_args()
+    try:
+        if options.gimp == "auto" and (reason := gimp_root.can_find()):
+            raise NoGimpError(f"{reason} “--gimp none” leaves the tests in GIMP out.")
+        client.log_to_file()
+        engine = _engine()
+        python = _tools(engine)
+    except (NoGimpError, StepError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    arguments = [str(python), "-m", "pytest", f"--gimp={options.gimp}", *map(_as_path, rest)]
+    variables = dict(os.environ) | {"NEURAL_STYLE_ENGINE_DIR": str(engine)}
+    os.chdir(REPOSITORY)
+    sys.stdout.flush()
+    if sys.platform != "win32":
+        os.execve(arguments[0], arguments, variables)  # so that Ctrl+C reaches pytest alone, which then cleans up
+    return subprocess.call(arguments, env=variables)
+
+
+def _as_path(argument: str) -> str:
+    """``engine`` is short for ``tests/engine``."""
+    return f"tests/{argument}" if (REPOSITORY / "tests" / argument).exists() else argument
+
+
+def _engine() -> Path:
+    """An engine's environment for the tests: the one installed for this user, else one in the tests' cache.
+
+    Where GIMP is on the PATH, the tests that install share the latter.
+    """
+    installed = locations.engine_folder()
+    if environment.is_ours(installed) and environment.runs(installed) and not environment.missing(installed):
+        return installed
+    folder = gimp_root.cache() / "engine"
+    if locations.gimp_console() is not None:
+        folder = gimp_root.home() / ".local" / "share" / locations.APPLICATION / "engine"
+    say(f"An engine for the tests, in {folder}")
+    environment.ensure(folder, "auto")
+    return folder
+
+
+def _tools(engine: Path) -> Path:
+    """The interpreter of an environment that has pytest, ruff and mypy, and sees the engine's packages as well."""
+    folder = gimp_root.cache() / "tools"
+    made_for, python = folder / "made-for.json", locations.python_of(folder)
+    wanted = json.dumps([str(engine), environment.python_version(engine), TOOLS])
+    if made_for.is_file() and made_for.read_text() == wanted:
+        return python
+    say(f"Tools for the tests, in {folder}")
+    command = [str(locations.python_of(engine)), "-m", "venv", "--clear", str(folder)]
+    steps.run("Making their environment", command, advice=f"delete {folder} and run this again")
+    environment.pip(folder, "Installing pytest, ruff and mypy", ["install", *TOOLS])
+    for own, theirs in zip(environment.site_packages(folder), environment.site_packages(engine), strict=True):
+        (own / "engine.pth").write_text(f"{theirs}\n", encoding="utf-8")
+    made_for.write_text(wanted)
+    return python
+
+
+if __name__ == "__main__":
+    sys.exit(main())

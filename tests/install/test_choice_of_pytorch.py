@@ -1,0 +1,55 @@
+"""Which build of PyTorch the installer takes for which computer."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from plugin import environment
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the stand-in for nvidia-smi is a shell script")
+
+
+@pytest.fixture
+def nvidia(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A stand-in for NVIDIA's tool: it prints what a test writes into the file ``says``."""
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text(f"#!/bin/sh\ncat {tmp_path}/says\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    return tmp_path / "says"
+
+
+@pytest.mark.parametrize(
+    ("says", "kind", "index"),
+    [
+        ("580.95.05, 8.9", "cuda", "cu130"),
+        ("580.95.05, 6.1", "cuda", "cu126"),  # CUDA 13 no longer knows this card
+        ("570.172.08, 12.0", "cuda", "cu128"),
+        ("535.247.01, 7.5", "cuda", "cu126"),
+        ("580.95.05, [N/A]", "cuda", "cu130"),
+        ("470.256.02, 7.5", "cpu", "cpu"),
+    ],
+)
+def test_an_nvidia_card_gets_the_newest_cuda_that_its_driver_and_itself_run(
+    nvidia: Path, says: str, kind: str, index: str
+) -> None:
+    nvidia.write_text(says + "\n")
+    build = environment.choose_build("auto")
+    assert (build.kind, build.index) == (kind, index)
+
+
+def test_what_is_asked_for_wins_over_what_is_found(nvidia: Path) -> None:
+    nvidia.write_text("580.95.05, 8.9\n")
+    assert environment.choose_build("cpu").index == "cpu"
+    assert environment.choose_build("rocm").kind == "rocm"
+    assert environment.choose_build("xpu").index == "xpu"
+
+
+def test_a_broken_nvidia_smi_is_no_card(nvidia: Path) -> None:
+    nvidia.write_text("NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.\n")
+    if not Path("/proc/driver/nvidia").exists():
+        assert environment.choose_build("cuda").index == "cu126"
+        assert environment.choose_build("auto").kind != "cuda"

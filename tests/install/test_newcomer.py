@@ -1,0 +1,127 @@
+"""The README's commands in a real GIMP 3, from the first one to uninstalling."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.gimp_root import Gimp
+
+DATA = ".local/share/neural-style"
+PLUG_IN = ".config/GIMP/3.0/plug-ins/neural-style"
+
+Done = subprocess.CompletedProcess
+
+
+class Home:
+    """A second newcomer's home. Its engine's environment shares the files of the first one's, until either changes."""
+
+    def __init__(self, gimp: Gimp, checkout: Path) -> None:
+        self.path = gimp.folder / "second home"
+        self._gimp, self._checkout = gimp, checkout
+        engine = self.path / DATA / "engine"
+        engine.parent.mkdir(parents=True)
+        subprocess.run(["cp", "-al", gimp.home / DATA / "engine", engine], check=True)
+
+    def install(self, *arguments: str) -> Done[str]:
+        command = ["python3", "install.py", *arguments]
+        return self._gimp.command(command, cwd=self._checkout, environment={"HOME": str(self.path)}, timeout=1200)
+
+
+@pytest.fixture(scope="module")
+def home(gimp: Gimp, checkout: Path) -> Iterator[Home]:
+    home = Home(gimp, checkout)
+    yield home
+    shutil.rmtree(home.path)
+
+
+def difference(picture: Path, other: Path) -> float:
+    """The mean difference of two pictures of one size, 0 to 255."""
+    first, second = (np.asarray(Image.open(path).convert("RGB"), np.float32) for path in (picture, other))
+    return float(np.abs(first - second).mean())
+
+
+def test_one_command_ends_with_a_picture_painted_in_gimp(gimp: Gimp, checkout: Path, first_install: Done[str]) -> None:
+    sample = gimp.home / DATA / "sample.png"
+    assert "through gimp-console" in first_install.stdout
+    assert f"The sample is {sample}." in first_install.stdout
+    assert "Filters ▸ Artistic ▸ Neural Style Transfer…" in first_install.stdout
+    assert difference(sample, checkout / "plugin/samples/chelsea.jpg") > 10
+
+
+def test_the_doctor_finds_everything_well(gimp: Gimp, checkout: Path) -> None:
+    report = gimp.command(["python3", "install.py", "--doctor"], cwd=checkout)
+    assert report.returncode == 0, report.stdout + report.stderr
+    assert {line.split()[0] for line in report.stdout.splitlines()[1:-1]} == {"OK"}
+    for subject in ("GIMP", "Profile", "Plug-in", "In GIMP", "Environment", "PyTorch", "Weights", "Device", "Engine"):
+        assert f"OK     {subject} " in report.stdout
+
+
+def test_the_second_time_is_quick(gimp: Gimp, checkout: Path) -> None:
+    start = time.monotonic()
+    again = gimp.command(["python3", "install.py"], cwd=checkout)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "Nothing was left to do." in again.stdout
+    assert time.monotonic() - start < 30
+
+
+def test_an_old_plug_in_is_replaced_and_checked_in_gimp(home: Home) -> None:
+    plug_in = home.path / PLUG_IN
+    old = plug_in / "plugin/of_an_older_version.py"
+    assert home.install().returncode == 0
+    old.write_text("")
+    (plug_in / "plugin/client.py").unlink()
+    repaired = home.install()
+    assert repaired.returncode == 0, repaired.stdout + repaired.stderr
+    assert "through gimp-console" in repaired.stdout
+    assert (plug_in / "plugin/client.py").is_file()
+    assert not old.exists()
+
+
+def test_a_damaged_environment_is_found_by_the_doctor_and_repaired_by_the_installer(home: Home) -> None:
+    (packages,) = (home.path / DATA / "engine/lib").glob("python3*/site-packages")
+    (packages / "torch/functional.py").unlink()
+    (damaged,) = packages.glob("filelock-*.dist-info")
+    (damaged / "RECORD").unlink()
+    report = home.install("--doctor")
+    assert report.returncode == 1
+    assert "files of filelock, torch are missing or damaged; run “python3 install.py” again." in report.stdout
+    repaired = home.install()
+    assert repaired.returncode == 0, repaired.stdout + repaired.stderr
+    assert home.install("--doctor").returncode == 0
+
+
+def test_links_work_for_development(home: Home, checkout: Path) -> None:
+    done = home.install("--link")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (home.path / PLUG_IN / "plugin").resolve() == checkout / "plugin"
+    assert (home.path / PLUG_IN / "neural-style.py").resolve() == checkout / "gimp_entry.py"
+    assert home.install("--doctor").returncode == 0
+    assert home.install().returncode == 0
+    assert not (home.path / PLUG_IN / "plugin").is_symlink()
+
+
+def test_a_plug_ins_folder_that_gimp_does_not_search_is_said_so(home: Home) -> None:
+    elsewhere = home.path / "elsewhere"
+    shutil.rmtree(home.path / PLUG_IN)
+    (home.path / DATA / "sample.png").unlink()
+    done = home.install("--plug-ins", str(elsewhere))
+    assert done.returncode == 1
+    assert (elsewhere / "neural-style/neural-style.py").is_file()
+    assert f"Does GIMP look into {elsewhere}? See Edit ▸ Preferences ▸ Folders ▸ Plug-ins." in done.stderr
+
+
+def test_uninstalling_leaves_nothing(home: Home) -> None:
+    assert home.install().returncode == 0
+    done = home.install("--uninstall")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [path for path in home.path.rglob("*") if "neural-style" in path.name] == []
+    assert [path for path in home.path.rglob("*") if path.is_file() and "GIMP" not in path.parts] == []
+    assert (home.path / ".config/GIMP/3.0/gimprc").is_file()

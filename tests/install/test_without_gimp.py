@@ -1,0 +1,136 @@
+"""The installer on a computer without GIMP."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from plugin import locations
+from tests.conftest import clone
+
+
+class Newcomer:
+    """Somebody with an empty home, a clone of the project and no GIMP, who has an engine's environment already."""
+
+    def __init__(self, folder: Path) -> None:
+        self.home = folder / "home"
+        self.home.mkdir()
+        self.checkout = clone(folder / "checkout")
+
+    def python(self, *arguments: str | Path, **more: str) -> subprocess.CompletedProcess[str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "GIMP"))}
+        kept |= {"HOME": str(self.home), "PATH": "/nonexistent"} | more
+        command = [sys.executable, *map(str, arguments)]
+        return subprocess.run(
+            command, cwd=self.checkout, env=kept, capture_output=True, text=True, timeout=900, check=False
+        )
+
+
+@pytest.fixture(scope="module")
+def newcomer(tmp_path_factory: pytest.TempPathFactory) -> Newcomer:
+    return Newcomer(tmp_path_factory.mktemp("newcomer"))
+
+
+@pytest.fixture(scope="module")
+def installed(newcomer: Newcomer) -> subprocess.CompletedProcess[str]:
+    return newcomer.python("install.py")
+
+
+def test_the_engine_alone_paints_the_first_picture(
+    newcomer: Newcomer, installed: subprocess.CompletedProcess[str]
+) -> None:
+    assert installed.returncode == 0, installed.stdout + installed.stderr
+    sample = newcomer.home / ".local/share/neural-style/sample.png"
+    assert str(sample) in installed.stdout
+    painted = np.asarray(Image.open(sample).convert("RGB"), np.float32)
+    source = np.asarray(Image.open(newcomer.checkout / "plugin/samples/chelsea.jpg").convert("RGB"), np.float32)
+    assert painted.shape == source.shape
+    assert np.abs(painted - source).mean() > 10
+    assert "Filters ▸ Artistic ▸ Neural Style Transfer…" in installed.stdout
+
+
+def test_the_plug_in_awaits_gimps_first_start(newcomer: Newcomer, installed: subprocess.CompletedProcess[str]) -> None:
+    folder = newcomer.home / ".config/GIMP/3.0/plug-ins/neural-style"
+    assert os.access(folder / "neural-style.py", os.X_OK)
+    assert (folder / "plugin/engine/weights/vgg16_features.pt").is_file()
+    assert (folder / "LICENSE").is_file()
+    assert not list(folder.rglob("__pycache__"))
+    assert "GIMP 3 was not found" in installed.stdout
+
+
+def test_the_doctor_says_that_gimp_is_missing_and_that_the_rest_is_well(
+    newcomer: Newcomer, installed: subprocess.CompletedProcess[str]
+) -> None:
+    report = newcomer.python("install.py", "--doctor")
+    wrong = [line for line in report.stdout.splitlines() if line.startswith("WRONG")]
+    assert len(wrong) == 1, report.stdout + report.stderr
+    assert "GIMP" in wrong[0]
+    assert report.returncode == 1
+
+
+def test_stylize_paints_from_any_python(
+    newcomer: Newcomer, installed: subprocess.CompletedProcess[str], tmp_path: Path
+) -> None:
+    pictures = ["plugin/samples/chelsea.jpg", "plugin/styles/hokusai_great_wave.jpg", "-o", str(tmp_path / "out.png")]
+    done = newcomer.python("-I", "-c", "pass")
+    bare = getattr(sys, "_base_executable", sys.executable)
+    command = [bare, "-m", "plugin", "stylize", *pictures, "--quality", "draft", "--size", "128"]
+    variables = dict(os.environ) | {"HOME": str(newcomer.home)}
+    done = subprocess.run(
+        command, cwd=newcomer.checkout, env=variables, capture_output=True, text=True, timeout=600, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert Image.open(tmp_path / "out.png").size == Image.open(newcomer.checkout / pictures[0]).size
+
+
+def test_a_folder_that_holds_something_else_is_left_alone(newcomer: Newcomer, tmp_path: Path) -> None:
+    treasure = tmp_path / "treasure.txt"
+    treasure.write_text("mine")
+    done = newcomer.python("install.py", "--engine-dir", tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.strip() == f"{tmp_path} holds something else; choose an empty or new folder with --engine-dir."
+    assert list(tmp_path.iterdir()) == [treasure]
+
+
+def test_a_failed_download_is_one_sentence_that_says_what_to_do(newcomer: Newcomer, tmp_path: Path) -> None:
+    nowhere = {"PIP_INDEX_URL": "http://127.0.0.1:9/", "PIP_RETRIES": "0", "PIP_CONFIG_FILE": os.devnull}
+    nowhere |= {"PIP_FIND_LINKS": "", "HTTPS_PROXY": "http://127.0.0.1:9/", "XDG_STATE_HOME": str(tmp_path / "state")}
+    done = newcomer.python("install.py", "--engine-dir", tmp_path / "engine", **nowhere)
+    assert done.returncode == 1
+    log = tmp_path / "state/neural-style/neural-style.log"
+    assert done.stderr.strip() == (
+        "Installing PyTorch failed; check the network connection and the free disk space, then run this again. "
+        f"There is more in {log}."
+    )
+    assert "No matching distribution found for torch" in log.read_text()
+
+
+def test_a_python_without_venv_says_what_to_install(newcomer: Newcomer, tmp_path: Path) -> None:
+    code = "import sys; sys.modules['ensurepip'] = None; from plugin import installer; sys.exit(installer.main())"
+    done = newcomer.python("-c", code, "--engine-dir", tmp_path / "engine")
+    assert done.returncode == 1
+    assert "sudo apt install python3-venv" in done.stderr
+    assert not (tmp_path / "engine").exists()
+
+
+def test_without_an_engine_the_command_line_says_how_to_get_one(newcomer: Newcomer, tmp_path: Path) -> None:
+    nowhere = {"NEURAL_STYLE_ENGINE_DIR": str(tmp_path / "nowhere")}
+    report = newcomer.python("install.py", "--doctor", **nowhere)
+    assert report.returncode == 1
+    assert f"nothing in {tmp_path / 'nowhere'}; run “python3 install.py” again." in report.stdout
+
+
+def test_gimp_profiles_of_every_version_get_the_plug_in(newcomer: Newcomer, tmp_path: Path) -> None:
+    for version in ("2.10", "3.0", "3.2"):
+        (tmp_path / "GIMP" / version).mkdir(parents=True)
+    done = newcomer.python("install.py", XDG_CONFIG_HOME=str(tmp_path))
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = sorted(path.parts[-4] for path in tmp_path.rglob("neural-style.py"))
+    assert found == ["3.0", "3.2"]
+    assert locations.APPLICATION == "neural-style"
