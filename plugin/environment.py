@@ -52,9 +52,15 @@ class Build:
 
 
 def choose_build(kind: str) -> Build:
-    """The build of PyTorch for this computer, or of the given kind."""
+    """The build of PyTorch for this computer, or of the given kind.
+
+    Raises:
+        StepError: there is no such build for this operating system.
+    """
     if sys.platform == "darwin":
         return Build("mps", None, "a Mac", 3)
+    if kind == "mps":
+        raise StepError("MPS is the graphics processor of a Mac, and this is none; leave out --device.")
     nvidia = _nvidia_driver() if kind in ("auto", "cuda") else None
     if nvidia or kind == "cuda":
         driver, capability = nvidia or (0, None)

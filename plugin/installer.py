@@ -72,7 +72,7 @@ def install(plug_ins: Path | None, device: str, link: bool) -> None:
     changed = environment.ensure(engine, device)
     _note_engine(locations.engine_record(), engine, only_if_unusual=True)
     gimp = locations.gimp_console()
-    for folder in [plug_ins.expanduser().resolve()] if plug_ins else _plug_in_folders(gimp):
+    for folder in [plug_ins.expanduser().resolve()] if plug_ins else plug_in_folders(gimp):
         say(f"The plug-in, in {folder / _NAME}")
         _remember(plug_ins=[folder])
         changed |= _put_plug_in(folder, engine, link)
@@ -135,7 +135,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _plug_in_folders(gimp: Path | None) -> list[Path]:
+def plug_in_folders(gimp: Path | None) -> list[Path]:
     """The plug-ins folder of every GIMP 3 profile, and that of the GIMP found here even if it has never run."""
     profiles = locations.gimp_profiles()
     if gimp is None:

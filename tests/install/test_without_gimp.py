@@ -3,38 +3,63 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from plugin import locations
+from plugin import installer
 from tests.conftest import clone
 
 
 class Newcomer:
-    """Somebody with an empty home, a clone of the project and no GIMP, who has an engine's environment already."""
+    """Somebody with a clone of the project and an engine's environment, whose GIMPs are not on the PATH."""
 
     def __init__(self, folder: Path) -> None:
         self.home = folder / "home"
-        self.home.mkdir()
+        for version in ("2.10", "3.0", "3.2"):
+            (self.home / ".config/GIMP" / version).mkdir(parents=True)
         self.checkout = clone(folder / "checkout")
 
     def python(self, *arguments: str | Path, **more: str) -> subprocess.CompletedProcess[str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "GIMP"))}
-        kept |= {"HOME": str(self.home), "PATH": "/nonexistent"} | more
         command = [sys.executable, *map(str, arguments)]
         return subprocess.run(
-            command, cwd=self.checkout, env=kept, capture_output=True, text=True, timeout=900, check=False
+            command,
+            cwd=self.checkout,
+            env=self.variables(more),
+            capture_output=True,
+            text=True,
+            timeout=900,
+            check=False,
         )
+
+    def variables(self, more: dict[str, str]) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "GIMP"))}
+        return kept | {"HOME": str(self.home), "PATH": "/nonexistent"} | more
 
 
 @pytest.fixture(scope="module")
 def newcomer(tmp_path_factory: pytest.TempPathFactory) -> Newcomer:
     return Newcomer(tmp_path_factory.mktemp("newcomer"))
+
+
+@pytest.fixture
+def nowhere(tmp_path: Path) -> dict[str, str]:
+    """The variables that cut pip off from every place with packages, and a log of its own."""
+    wrong = "http://127.0.0.1:9/"
+    return {
+        "PIP_CONFIG_FILE": os.devnull,
+        "PIP_FIND_LINKS": "",
+        "PIP_INDEX_URL": wrong,
+        "PIP_RETRIES": "0",
+        "HTTPS_PROXY": wrong,
+        "XDG_STATE_HOME": str(tmp_path / "state"),
+    }
 
 
 @pytest.fixture(scope="module")
@@ -55,13 +80,26 @@ def test_the_engine_alone_paints_the_first_picture(
     assert "Filters ▸ Artistic ▸ Neural Style Transfer…" in installed.stdout
 
 
-def test_the_plug_in_awaits_gimps_first_start(newcomer: Newcomer, installed: subprocess.CompletedProcess[str]) -> None:
-    folder = newcomer.home / ".config/GIMP/3.0/plug-ins/neural-style"
+@pytest.mark.parametrize("version", ["3.0", "3.2"])
+def test_the_profile_of_every_gimp_3_gets_the_plug_in(
+    newcomer: Newcomer, installed: subprocess.CompletedProcess[str], version: str
+) -> None:
+    folder = newcomer.home / ".config/GIMP" / version / "plug-ins/neural-style"
     assert os.access(folder / "neural-style.py", os.X_OK)
     assert (folder / "plugin/engine/weights/vgg16_features.pt").is_file()
     assert (folder / "LICENSE").is_file()
     assert not list(folder.rglob("__pycache__"))
     assert "GIMP 3 was not found" in installed.stdout
+
+
+def test_gimp_2_is_left_alone(newcomer: Newcomer, installed: subprocess.CompletedProcess[str]) -> None:
+    assert not list((newcomer.home / ".config/GIMP/2.10").iterdir())
+
+
+def test_where_gimp_has_not_run_yet_the_plug_in_awaits_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.delenv("GIMP3_DIRECTORY", raising=False)
+    assert installer.plug_in_folders(None) == [tmp_path / "GIMP/3.0/plug-ins"]
 
 
 def test_the_doctor_says_that_gimp_is_missing_and_that_the_rest_is_well(
@@ -78,7 +116,6 @@ def test_stylize_paints_from_any_python(
     newcomer: Newcomer, installed: subprocess.CompletedProcess[str], tmp_path: Path
 ) -> None:
     pictures = ["plugin/samples/chelsea.jpg", "plugin/styles/hokusai_great_wave.jpg", "-o", str(tmp_path / "out.png")]
-    done = newcomer.python("-I", "-c", "pass")
     bare = getattr(sys, "_base_executable", sys.executable)
     command = [bare, "-m", "plugin", "stylize", *pictures, "--quality", "draft", "--size", "128"]
     variables = dict(os.environ) | {"HOME": str(newcomer.home)}
@@ -98,9 +135,27 @@ def test_a_folder_that_holds_something_else_is_left_alone(newcomer: Newcomer, tm
     assert list(tmp_path.iterdir()) == [treasure]
 
 
-def test_a_failed_download_is_one_sentence_that_says_what_to_do(newcomer: Newcomer, tmp_path: Path) -> None:
-    nowhere = {"PIP_INDEX_URL": "http://127.0.0.1:9/", "PIP_RETRIES": "0", "PIP_CONFIG_FILE": os.devnull}
-    nowhere |= {"PIP_FIND_LINKS": "", "HTTPS_PROXY": "http://127.0.0.1:9/", "XDG_STATE_HOME": str(tmp_path / "state")}
+def test_an_interrupted_installation_goes_on_the_next_time(
+    newcomer: Newcomer, tmp_path: Path, nowhere: dict[str, str]
+) -> None:
+    engine = tmp_path / "engine"
+    command = [sys.executable, "install.py", "--engine-dir", str(engine)]
+    process = subprocess.Popen(
+        command, cwd=newcomer.checkout, env=newcomer.variables(nowhere), stderr=subprocess.PIPE, text=True
+    )
+    while not (engine / "pyvenv.cfg").exists():
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    assert "Interrupted; run this again to go on from here." in process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    again = newcomer.python("install.py", "--engine-dir", engine, **nowhere)
+    assert "Making the engine's environment: done" in again.stdout
+    assert "Installing PyTorch failed" in again.stderr
+
+
+def test_a_failed_download_is_one_sentence_that_says_what_to_do(
+    newcomer: Newcomer, tmp_path: Path, nowhere: dict[str, str]
+) -> None:
     done = newcomer.python("install.py", "--engine-dir", tmp_path / "engine", **nowhere)
     assert done.returncode == 1
     log = tmp_path / "state/neural-style/neural-style.log"
@@ -124,13 +179,3 @@ def test_without_an_engine_the_command_line_says_how_to_get_one(newcomer: Newcom
     report = newcomer.python("install.py", "--doctor", **nowhere)
     assert report.returncode == 1
     assert f"nothing in {tmp_path / 'nowhere'}; run “python3 install.py” again." in report.stdout
-
-
-def test_gimp_profiles_of_every_version_get_the_plug_in(newcomer: Newcomer, tmp_path: Path) -> None:
-    for version in ("2.10", "3.0", "3.2"):
-        (tmp_path / "GIMP" / version).mkdir(parents=True)
-    done = newcomer.python("install.py", XDG_CONFIG_HOME=str(tmp_path))
-    assert done.returncode == 0, done.stdout + done.stderr
-    found = sorted(path.parts[-4] for path in tmp_path.rglob("neural-style.py"))
-    assert found == ["3.0", "3.2"]
-    assert locations.APPLICATION == "neural-style"
