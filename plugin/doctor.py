@@ -60,10 +60,12 @@ def findings() -> Iterator[Finding]:
     if gimp is not None:
         yield _menu_entry(gimp)
     folder = locations.engine_folder()
-    yield _environment(folder)
-    yield _torch(folder)
     yield _weights()
-    yield from _engine()
+    there = _environment(folder)
+    yield there
+    if not there.remedy:
+        yield _torch(folder)
+        yield from _engine()
 
 
 def gimp_version(gimp: Path) -> str:

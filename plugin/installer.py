@@ -101,7 +101,7 @@ def uninstall(plug_ins: Path | None) -> None:
     for folder in (locations.data_folder(), locations.cache_folder(), locations.log_file().parent):
         _remove(folder)
     locations.engine_record().unlink(missing_ok=True)
-    say("Neural Style is no longer on this computer; its pictures and your GIMP settings are untouched.")
+    say("Neural Style is no longer on this computer; your own pictures and GIMP's settings are untouched.")
 
 
 def sample_picture() -> Path:
