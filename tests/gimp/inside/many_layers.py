@@ -1,0 +1,67 @@
+"""One or many layers selected: one new layer each."""
+
+from __future__ import annotations
+
+from gi.repository import Gimp
+
+from tests.gimp.inside.stage import STYLE, difference, native, new_image, new_layer, recipe, styled, tree
+
+
+def test_each_layer_gets_a_styled_one_directly_above_itself() -> None:
+    image = new_image()
+    low = new_layer(image, "low", x=3, y=5)
+    group = Gimp.GroupLayer.new(image, "group")
+    image.insert_layer(group, None, 0)
+    deep = new_layer(image, "deep", parent=group, x=-7, y=20, width=40, height=60)
+    new_layer(image, "cover", parent=group)
+    top = new_layer(image, "top", alpha=False)
+    before = [native(layer) for layer in (low, deep, top)]
+
+    new = styled(image, [top, deep, low])
+
+    assert tree(image) == [
+        f"top — {STYLE.name}",
+        "top",
+        ["group", ["cover", f"deep — {STYLE.name}", "deep"]],
+        f"low — {STYLE.name}",
+        "low",
+    ], tree(image)
+    assert [layer.get_name() for layer in new] == [f"{name} — {STYLE.name}" for name in ("top", "deep", "low")]
+    assert set(image.get_selected_layers()) == set(new)
+    for source, layer, pixels in zip((low, deep, top), reversed(new), before, strict=True):
+        assert native(source) == pixels, "a source was touched"
+        assert layer.get_offsets() == source.get_offsets()
+        assert (layer.get_width(), layer.get_height()) == (source.get_width(), source.get_height())
+        assert layer.type() == source.type()
+        assert layer.get_mask() is None
+        assert difference(source, layer) > 0.02, "the new layer looks like its source"
+        assert recipe(layer)["source"] == source.get_name()
+    assert len(Gimp.get_images()) == 1, "a scratch image was left behind"
+
+
+def test_a_group_and_its_child_may_both_be_selected() -> None:
+    image = new_image()
+    group = Gimp.GroupLayer.new(image, "group")
+    image.insert_layer(group, None, 0)
+    child = new_layer(image, "child", parent=group)
+
+    styled(image, [group, child])
+
+    assert tree(image) == [f"group — {STYLE.name}", ["group", [f"child — {STYLE.name}", "child"]]]
+
+
+def test_opacity_and_mode_move_to_the_new_layer_and_are_not_painted_in() -> None:
+    image = new_image()
+    faint, plain = new_layer(image, "faint"), new_layer(image, "plain")
+    faint.set_mode(Gimp.LayerMode.MULTIPLY)
+    faint.set_opacity(30)
+    faint.set_composite_mode(Gimp.LayerCompositeMode.CLIP_TO_BACKDROP)
+    faint.set_visible(False)
+
+    from_faint, from_plain = styled(image, [faint, plain])
+
+    assert round(from_faint.get_opacity()) == 30
+    assert from_faint.get_mode() == Gimp.LayerMode.MULTIPLY
+    assert from_faint.get_composite_mode() == Gimp.LayerCompositeMode.CLIP_TO_BACKDROP
+    assert from_plain.get_mode() == Gimp.LayerMode.NORMAL
+    assert native(from_faint) == native(from_plain)

@@ -1,0 +1,85 @@
+"""What made a layer is written on it, and makes it again."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from gi.repository import Gimp, Gio
+
+from plugin import __version__
+from plugin.settings import TABLE, Settings
+from tests.gimp.inside.stage import FOLDER, STYLE, native, new_image, new_layer, recipe, styled
+
+_GIVEN = {
+    "quality": "gatys",
+    "strength": 70.0,
+    "style_scale": 150.0,
+    "preserve_colors": "luminance",
+    "size": 36,
+    "seed": 5,
+    "device": "cpu",
+}
+
+
+def _layer() -> Gimp.Layer:
+    image = new_image()
+    source = new_layer(image, "source")
+    image.select_ellipse(Gimp.ChannelOps.REPLACE, 10, 4, 50, 40)
+    return styled(image, [source], **_GIVEN)[0]
+
+
+def test_the_parasite_tells_everything_and_makes_the_same_pixels_again() -> None:
+    layer = _layer()
+    told = recipe(layer)
+
+    assert told["version"] == __version__
+    assert told["source"] == "source"
+    assert told["style"] == {"name": STYLE.name, "sha256": hashlib.sha256(STYLE.read_bytes()).hexdigest()}
+    assert told["settings"] == _GIVEN
+    assert set(told["settings"]) == {setting.name for setting in TABLE}
+    assert told["seed"] == 5
+    assert told["device"]
+    assert told["seconds"] > 0
+    assert set(told["losses"]) == {"total", "content", "style", "tv"}
+    assert all(loss > 0 for loss in told["losses"].values())
+
+    image = new_image()
+    source = new_layer(image, told["source"])
+    x, y, width, height = told["box"]
+    image.select_rectangle(Gimp.ChannelOps.REPLACE, x, y, width, height)
+    (again,) = styled(image, [source], **Settings.from_json(told["settings"]).to_json())
+    assert native(again) == native(layer)
+
+
+def test_the_parasite_is_saved_with_the_image() -> None:
+    layer = _layer()
+    told = recipe(layer)
+    assert layer.get_parasite("neural-style").is_persistent()
+    assert layer.get_parasite("neural-style").is_undoable()
+    file = Gio.File.new_for_path(str(FOLDER / "saved.xcf"))
+    Gimp.file_save(Gimp.RunMode.NONINTERACTIVE, layer.get_image(), file, None)
+    opened = Gimp.file_load(Gimp.RunMode.NONINTERACTIVE, file)
+    assert recipe(opened.get_layers()[0]) == told
+
+
+def test_a_style_that_only_gimp_reads() -> None:
+    """An image of GIMP's own, with layers, gives the same painting as the picture it shows."""
+    shown = Gimp.file_load(Gimp.RunMode.NONINTERACTIVE, Gio.File.new_for_path(str(STYLE)))
+    shown.scale(128, 88)
+    _save(shown, FOLDER / "style.png")
+    cover = new_layer(shown, "cover", width=128, height=88)
+    cover.set_visible(False)
+    _save(shown, FOLDER / "style.xcf")
+    _save(shown, FOLDER / "style.xcf.gz")
+    layers = []
+    for name in ("style.png", "style.xcf", "style.xcf.gz"):
+        image = new_image()
+        layers += styled(image, [new_layer(image, "source")], style=FOLDER / name)
+    picture, layered, compressed = layers
+    assert layered.get_name() == "source — style.xcf"
+    assert native(layered) == native(compressed) == native(picture)
+
+
+def _save(image: Gimp.Image, path: Path) -> None:
+    Gimp.file_save(Gimp.RunMode.NONINTERACTIVE, image, Gio.File.new_for_path(str(path)), None)
