@@ -120,8 +120,11 @@ def test_a_plug_ins_folder_that_gimp_does_not_search_is_said_so(home: Home) -> N
 
 
 def test_uninstalling_leaves_nothing(home: Home) -> None:
+    own = home.path / ".config/GIMP/3.0/brushes/own.gbr"
+    own.parent.mkdir(parents=True, exist_ok=True)
+    own.write_text("")
     done = home.install("--uninstall")
     assert done.returncode == 0, done.stdout + done.stderr
     assert [path for path in home.path.rglob("*") if "neural-style" in path.name] == []
     assert [path for path in home.path.rglob("*") if path.is_file() and "GIMP" not in path.parts] == []
-    assert (home.path / ".config/GIMP/3.0/gimprc").is_file()
+    assert own.is_file()
