@@ -1,0 +1,47 @@
+"""What nobody asked for; the filter's own code runs here instead of in its process, so that it can be surprised."""
+
+from __future__ import annotations
+
+from unittest import mock
+
+from gi.repository import Gimp, Gio
+
+from plugin import locations
+from plugin.gimp import procedure
+from plugin.gimp.layers import Refusal
+from plugin.settings import Settings
+from tests.gimp.inside.stage import ERROR, FAST, STYLE, engines, new_image, new_layer, tree, unchanged
+
+
+def test_a_layer_that_is_deleted_while_it_is_painted() -> None:
+    image = new_image()
+    one, two = new_layer(image, "one"), new_layer(image, "two")
+
+    def delete(value: float) -> None:
+        if one.is_valid():
+            image.remove_layer(one)
+
+    sentence = ""
+    with mock.patch.object(Gimp, "progress_update", delete):
+        try:
+            procedure.stylize(image, [one, two], Gio.File.new_for_path(str(STYLE)), Settings.from_json(FAST))
+        except Refusal as refusal:
+            sentence = str(refusal)
+
+    assert sentence == "“one” was deleted while it was being styled; nothing was added."
+    assert tree(image) == ["two"]
+    assert engines() == []
+
+
+def test_an_error_that_nobody_thought_of_is_one_sentence_and_a_traceback_in_the_log() -> None:
+    image = new_image()
+    layer = new_layer(image, "layer")
+    own = Gimp.get_pdb().lookup_procedure(procedure.NAME)
+    with unchanged(image), mock.patch.object(procedure, "stylize", side_effect=ZeroDivisionError("a surprise")):
+        values = procedure.run(own, Gimp.RunMode.NONINTERACTIVE, image, [layer], own.create_config(), None)
+
+    assert values.index(0) == ERROR
+    assert values.index(1) == (
+        f"Neural Style failed and added nothing; what happened is written in {locations.log_file()}."
+    )
+    assert "ZeroDivisionError: a surprise" in locations.log_file().read_text(encoding="utf-8")
