@@ -171,7 +171,8 @@ def _put_plug_in(folder: Path, engine: Path, link: bool) -> bool:
             _discard(new)
             raise StepError(f"Links cannot be made in {folder} ({error.strerror}); install without --link.") from error
     else:
-        shutil.copy2(root / "gimp_entry.py", entry)
+        # Not its old date, too: GIMP asks a plug-in for its arguments again only when this file is newer.
+        shutil.copy(root / "gimp_entry.py", entry)
         entry.chmod(entry.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
         shutil.copytree(root / "plugin", new / "plugin", ignore=_NOT_COPIED)
         shutil.copy2(root / "LICENSE", new)

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812  torch's own idiom
 from torch import Tensor
 
-from plugin.engine.statistics import Moments, StyleMeasure
+from plugin.engine.statistics import Moments, StyleMeasure, at_least_float32
 from plugin.engine.vgg import VGG16, stride
 
 
@@ -72,7 +72,7 @@ class Objective:
         self._network, self._content_layer, self._styles, self._weights = network, content_layer, styles, weights
         self._visible = {} if visible is None else {layer: shrink(visible, layer) for layer in network.layers}
         self._target = network.features(content.expand(1, 3, -1, -1))[content_layer]
-        energy = float(self._target.float().square().mean()) if weights.relative else 1.0
+        energy = float(at_least_float32(self._target).square().mean()) if weights.relative else 1.0
         self._content_scale = weights.content / max(energy, 1e-12)
 
     def __call__(self, image: Tensor) -> Evaluation:
@@ -84,7 +84,7 @@ class Objective:
         if self._content_layer in gradients:
             of_content += gradients[self._content_layer]
         gradients[self._content_layer] = of_content
-        gradient = self._network.backward(trace, gradients)
+        gradient = at_least_float32(self._network.backward(trace, gradients))
         if image.shape[1] == 1:
             gradient = gradient.sum(1, keepdim=True)
         tv, of_tv = self._total_variation(inside)
@@ -108,9 +108,9 @@ class Objective:
         scale = self._content_scale / difference.numel()
         visible = self._visible.get(self._content_layer)
         if visible is None:
-            return scale * difference.float().square().sum(), difference * (2 * scale)
+            return scale * at_least_float32(difference).square().sum(), difference * (2 * scale)
         weighted = difference * visible.to(difference.dtype)
-        return scale * (weighted.float() * difference).sum(), weighted * (2 * scale)
+        return scale * (at_least_float32(weighted) * difference).sum(), weighted * (2 * scale)
 
     def _total_variation(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Weight × differences between neighbours, and its gradient."""

@@ -19,16 +19,15 @@ class Moments:
     """The first two raw moments of a feature map over its positions.
 
     ``mean`` is C, ``second`` is C×C: the mean over positions of the outer product of the features with themselves,
-    which is the Gram matrix of Gatys et al. 2016 (section 2.2) divided by the number of positions. Both float32.
+    which is the Gram matrix of Gatys et al. 2016 (section 2.2) divided by the number of positions. Both are float32 or
+    better.
     """
 
     mean: Tensor
     second: Tensor
-
-    @property
-    def covariance(self) -> Tensor:
-        """C×C."""
-        return self.second - torch.outer(self.mean, self.mean)
+    few: Tensor | None = None
+    """Where positions are fewer than channels, the centred features themselves: their product with themselves,
+    channels × channels, is the covariance, and its eigenvalues are to be had from positions × positions."""
 
     @staticmethod
     def of(features: Tensor, weights: Tensor | None = None) -> Moments:
@@ -38,12 +37,13 @@ class Moments:
             features: 1×C×H×W.
             weights: how much each position counts, H×W, not negative, not all zero; None counts all alike.
         """
-        rows = _rows(features).float()
-        if weights is None:
-            return Moments(rows.mean(0), rows.T @ rows / len(rows))
-        share = weights.reshape(-1, 1) / weights.sum()
-        weighted = rows * share
-        return Moments(weighted.sum(0), weighted.T @ rows)
+        rows = at_least_float32(_rows(features))
+        positions, channels = rows.shape
+        share = 1 / positions if weights is None else weights.reshape(-1, 1) / weights.sum()
+        mean = (rows * share).sum(0)
+        second = rows.T @ rows * share if weights is None else (rows * share).T @ rows
+        few = (rows - mean) * share**0.5 if positions < channels else None
+        return Moments(mean, second, few)
 
 
 @dataclass(frozen=True)
@@ -96,37 +96,79 @@ class Wasserstein:
     |μ − μ'|² + tr(Σ + Σ' − 2 (Σ'^½ Σ Σ'^½)^½); the gradient with respect to Σ is the identity minus the optimal
     transport map from the picture's Gaussian to the style's (Takatsu 2011, *Wasserstein geometry of Gaussian
     measures*). It is divided by E|f|² of the style's features, so that it means the same for every layer and style.
+
+    Where the picture has next to no variance the map would be infinite. So the eigenvalues m of Σ'^½ Σ Σ'^½ count with
+    √(m + δ) − √δ, and those of Σ' are raised just so much that the distance still has its minimum at the style's own Σ.
+
+    The small matrices are taken in double precision: what float32 makes of their smallest eigenvalues, L-BFGS takes
+    for curvature.
     """
 
-    _FLOOR = 1e-4
-    """Added to both covariances, as a part of the style's mean variance, so that their roots have gradients."""
+    _FLOOR = 1e-2
+    """√δ as a part of the style's mean variance."""
 
     def __init__(self, style: Moments) -> None:
-        covariance = style.covariance
-        self._energy = style.second.trace()
-        self._floor = self._FLOOR * covariance.trace() / len(covariance) + 1e-12
-        self._mean = style.mean
-        values, vectors = torch.linalg.eigh(covariance)
-        values = values.clamp_min(0) + self._floor
-        self._trace = values.sum()
-        self._root = (vectors * values.sqrt()) @ vectors.T
+        self._mean, covariance = style.mean.double(), _covariance(style)
+        self._energy = float(style.second.trace())
+        self._floor = self._FLOOR * float(covariance.trace()) / len(covariance) + 1e-12
+        values, vectors = _eigh(covariance)
+        values = values.clamp_min(0)
+        raised = (values + (values.square() + 4 * self._floor**2).sqrt()) / 2
+        self._root = (vectors * raised.sqrt()) @ vectors.T
+        self._at_style = values.sum() - 2 * (raised - self._floor).sum()
 
     def __call__(self, moments: Moments) -> tuple[Tensor, MomentGradient]:
-        covariance = moments.covariance
-        covariance.diagonal().add_(self._floor)
-        middle = self._root @ covariance @ self._root
-        values, vectors = torch.linalg.eigh((middle + middle.T) / 2)
-        # Rounding makes the smallest eigenvalues negative or spurious; none can be below the two floors' product.
-        roots = values.clamp_min(self._floor**2).sqrt()
-        across = vectors.T @ self._root
+        mean = moments.mean.double()
+        if moments.few is None:
+            covariance = _covariance(moments)
+            trace = covariance.trace()
+            values, vectors = _eigh(self._root @ covariance @ self._root)
+            across = vectors.T @ self._root
+        else:
+            rows = moments.few.double()
+            trace = rows.square().sum()
+            seen = rows @ self._root
+            values, vectors = _eigh(seen @ seen.T)
+            # The eigenvectors on the channels' side; one with next to no eigenvalue has next to no part in the picture.
+            across = (
+                vectors.T @ seen @ self._root * values.clamp_min(1e-10 * float(values[-1]) + 1e-30).rsqrt()[:, None]
+            )
+        roots = (values.clamp_min(0) + self._floor**2).sqrt()
         transport = across.T @ (across / roots[:, None])
-        apart = moments.mean - self._mean
-        distance = apart.square().sum() + covariance.trace() + self._trace - 2 * roots.sum()
-        of_covariance = (torch.eye(len(transport), device=transport.device) - transport) / self._energy
-        of_mean = 2 * apart / self._energy - 2 * of_covariance @ moments.mean
-        return distance / self._energy, MomentGradient(of_mean, of_covariance)
+        apart = mean - self._mean
+        distance = apart.square().sum() + trace - 2 * (roots - self._floor).sum() - self._at_style
+        of_covariance = -transport / self._energy
+        of_covariance.diagonal().add_(1 / self._energy)
+        of_mean = 2 * (apart / self._energy - of_covariance @ mean)
+        dtype = moments.mean.dtype
+        return (distance / self._energy).to(dtype), MomentGradient(of_mean.to(dtype), of_covariance.to(dtype))
+
+
+def _eigh(matrix: Tensor) -> tuple[Tensor, Tensor]:
+    """Eigenvalues and eigenvectors of a symmetric matrix.
+
+    On one thread: the work comes in thousands of small pieces, and threads that sleep between them take longer to wake.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        values, vectors = torch.linalg.eigh(matrix)
+    finally:
+        torch.set_num_threads(threads)
+    return values, vectors
+
+
+def _covariance(moments: Moments) -> Tensor:
+    """C×C, double precision."""
+    mean = moments.mean.double()
+    return moments.second.double() - torch.outer(mean, mean)
 
 
 def _rows(features: Tensor) -> Tensor:
     """A feature map as a matrix of positions × channels; no copy where it is in channels_last."""
     return features.permute(0, 2, 3, 1).reshape(-1, features.shape[1])
+
+
+def at_least_float32(values: Tensor) -> Tensor:
+    """For sums over many positions, which bfloat16 and float16 are too coarse for."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))

@@ -70,7 +70,7 @@ class StyleTransfer:
 
     def __init__(self, device: Device) -> None:
         self.device = device
-        self._networks: dict[Border, VGG16] = {}
+        self._networks: dict[tuple[frozenset[str], Border], VGG16] = {}
         self._statistics: OrderedDict[tuple[object, ...], dict[str, StyleMeasure]] = OrderedDict()
 
     def paint(self, task: Task, on_step: Callable[[Step], None] = lambda step: None) -> Tensor:
@@ -131,7 +131,7 @@ class StyleTransfer:
     def _objective(self, task: Task, chosen: Recipe, canvas: Canvas, scale: Scale) -> Objective:
         content, visible = canvas.content_at(scale.size, self.device.torch_device)
         return Objective(
-            self._network(chosen.border),
+            self._network(chosen),
             recipe.CONTENT_LAYER,
             content,
             self._style_measures(task, chosen, canvas, scale.size),
@@ -147,18 +147,19 @@ class StyleTransfer:
         key = (task.style_key, style_size, canvas.style_key, chosen.measure, chosen.border)
         if key not in self._statistics:
             style, visible = canvas.style_at(style_size, self.device.torch_device)
-            features = self._network(chosen.border).features(style.expand(1, 3, -1, -1))
+            features = self._network(chosen).features(style.expand(1, 3, -1, -1))
             self._statistics[key] = {
                 layer: chosen.measure(Moments.of(features[layer], None if visible is None else shrink(visible, layer)))
-                for layer in recipe.STYLE_LAYERS
+                for layer in chosen.weights.style
             }
             while len(self._statistics) > self._STATISTICS_KEPT:
                 self._statistics.popitem(last=False)
         self._statistics.move_to_end(key)
         return self._statistics[key]
 
-    def _network(self, border: Border) -> VGG16:
-        if border not in self._networks:
-            layers = (*recipe.STYLE_LAYERS, recipe.CONTENT_LAYER)
-            self._networks[border] = VGG16(layers, self.device.torch_device, self.device.dtype, border)
-        return self._networks[border]
+    def _network(self, chosen: Recipe) -> VGG16:
+        layers = frozenset((*chosen.weights.style, recipe.CONTENT_LAYER))
+        key = (layers, chosen.border)
+        if key not in self._networks:
+            self._networks[key] = VGG16(layers, self.device.torch_device, self.device.dtype, chosen.border)
+        return self._networks[key]

@@ -33,6 +33,9 @@ _CONVOLUTIONS_OF_BLOCK = (2, 2, 3, 3, 3)
 LAYERS = tuple(f"relu{block}_{n}" for block, count in enumerate(_CONVOLUTIONS_OF_BLOCK, 1) for n in range(1, count + 1))
 """The names of the feature maps, in the order in which they are computed."""
 
+AVERAGE_POOL_SCALE = 1.5
+"""The maximum of four neighbours over their mean, in VGG-16's feature maps of photographs."""
+
 Border = Literal["zero", "replicate", "circular"]
 Pooling = Literal["max", "average"]
 _Kept = tuple[Tensor, ...]
@@ -141,14 +144,14 @@ class VGG16:
                 deepest one. They are overwritten.
 
         Returns:
-            1×3×H×W, float32.
+            1×3×H×W, in the network's dtype.
         """
         gradient = gradients[self.layers[-1]]
         for module in reversed(self._chain):
             if isinstance(module, _Convolution) and module.name in gradients and module.name != self.layers[-1]:
                 gradient = gradient.add_(gradients[module.name])
             gradient = module.backward(gradient, trace.kept.pop())
-        return gradient.float()
+        return gradient
 
 
 class _Convolution:
@@ -197,15 +200,12 @@ class _MaxPool:
 class _AveragePool:
     """2×2 mean, scaled so that activations keep the size that the next convolution was trained with."""
 
-    _SCALE = 1.3
-    """Maximum over mean of four neighbours, in VGG-16's feature maps of photographs."""
-
     def forward(self, x: Tensor) -> tuple[Tensor, _Kept]:
-        return F.avg_pool2d(x, 2).mul_(self._SCALE), (x,)
+        return F.avg_pool2d(x, 2).mul_(AVERAGE_POOL_SCALE), (x,)
 
     def backward(self, gradient: Tensor, kept: _Kept) -> Tensor:
         (x,) = kept
-        gradient = F.interpolate(gradient.mul_(self._SCALE / 4), scale_factor=2, mode="nearest")
+        gradient = F.interpolate(gradient.mul_(AVERAGE_POOL_SCALE / 4), scale_factor=2, mode="nearest")
         return F.pad(gradient, (0, x.shape[3] - gradient.shape[3], 0, x.shape[2] - gradient.shape[2]))
 
 

@@ -166,6 +166,7 @@ def _digest(style: Picture | PictureFile) -> str:
 def main() -> None:
     """Serve on this process's standard input and output."""
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(name)s %(levelname)s %(message)s")
+    logging.getLogger("pyvips").setLevel(logging.WARNING)
     # Whatever a library prints must not end in the middle of a message.
     sink = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())

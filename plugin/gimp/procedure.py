@@ -39,7 +39,7 @@ class NeuralStyle(Gimp.PlugIn):
             name,
         )
         procedure.set_menu_label("_Neural Style Transfer…")
-        procedure.set_attribution("Neural Style for GIMP", "Neural Style for GIMP", "2025")
+        procedure.set_attribution("Neural Style for GIMP", "Neural Style for GIMP", "2026")
         procedure.add_menu_path("<Image>/Filters/Artistic")
         procedure.add_file_argument(
             "style",

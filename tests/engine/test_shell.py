@@ -1,0 +1,121 @@
+"""``python3 -m plugin stylize`` on real files."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import pyvips
+
+from plugin import locations
+
+from .samples import PHOTO, STYLE
+
+
+def stylize(content: Path, output: Path, *arguments: str, style: Path = STYLE) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "plugin", "stylize", str(content), str(style), "-o", str(output)]
+    fast = ["--quality", "draft", "--size", "64", "--device", "cpu"]
+    return subprocess.run(
+        [*command, *fast, *arguments], capture_output=True, text=True, cwd=locations.PLUG_IN_ROOT, timeout=300
+    )
+
+
+def photo() -> pyvips.Image:
+    return pyvips.Image.new_from_file(str(PHOTO)).thumbnail_image(96)
+
+
+def test_a_photo_becomes_a_painting_with_a_report(tmp_path: Path) -> None:
+    content, output, report = tmp_path / "photo.png", tmp_path / "out.png", tmp_path / "report.json"
+    photo().write_to_file(str(content))
+    done = stylize(content, output, "--report", str(report), "--seed", "3")
+    assert done.returncode == 0, done.stderr
+    painted = pyvips.Image.new_from_file(str(output))
+    assert (painted.width, painted.height, painted.bands, painted.format) == (96, photo().height, 3, "uchar")
+    assert np.abs(painted.numpy().astype(int) - photo().numpy()).mean() > 5
+
+    told = json.loads(report.read_text())
+    assert told["settings"]["quality"] == "draft"
+    assert told["seed"] == 3
+    assert told["device"]
+    assert told["seconds"] > 0
+    assert set(told["trace"][0]) == {"scale", "iteration", "seconds", "total", "content", "style", "tv"}
+    assert told["trace"][-1]["total"] < told["trace"][0]["total"]
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_sixteen_bits_and_alpha_survive(tmp_path: Path, suffix: str) -> None:
+    content, output = tmp_path / f"deep{suffix}", tmp_path / f"out{suffix}"
+    alpha = (pyvips.Image.xyz(96, photo().height)[0] * 600).cast("ushort")
+    (photo().cast("ushort") * 257).cast("ushort").copy(interpretation="rgb16").bandjoin(alpha).write_to_file(
+        str(content)
+    )
+    done = stylize(content, output)
+    assert done.returncode == 0, done.stderr
+    painted = pyvips.Image.new_from_file(str(output))
+    assert (painted.bands, painted.format) == (4, "ushort")
+    assert np.array_equal(painted[3].numpy(), alpha.numpy())
+    assert len(np.unique(painted.numpy()[..., 0] % 256)) > 100
+
+
+def test_grey_stays_grey(tmp_path: Path) -> None:
+    content, output = tmp_path / "grey.png", tmp_path / "out.png"
+    photo().colourspace("b-w").write_to_file(str(content))
+    done = stylize(content, output)
+    assert done.returncode == 0, done.stderr
+    assert pyvips.Image.new_from_file(str(output)).bands == 1
+
+
+def test_exif_orientation_is_obeyed(tmp_path: Path) -> None:
+    content, output = tmp_path / "turned.jpg", tmp_path / "out.jpg"
+    turned = photo().copy()
+    turned.set_type(pyvips.GValue.gint_type, "orientation", 6)
+    turned.write_to_file(str(content))
+    done = stylize(content, output)
+    assert done.returncode == 0, done.stderr
+    painted = pyvips.Image.new_from_file(str(output))
+    assert (painted.width, painted.height) == (photo().height, 96)
+
+
+def test_an_icc_profile_is_converted_from_and_back_to(tmp_path: Path) -> None:
+    content, output = tmp_path / "wide.png", tmp_path / "out.png"
+    photo().icc_transform("p3", input_profile="srgb").write_to_file(str(content))
+    done = stylize(content, output, "--strength", "0", "--size", "96")
+    assert done.returncode == 0, done.stderr
+    wide, painted = (pyvips.Image.new_from_file(str(path)) for path in (content, output))
+    assert painted.get("icc-profile-data") == wide.get("icc-profile-data")
+    # At strength 0 next to nothing is painted, so the numbers in the file are the photo's, too.
+    assert np.abs(painted.numpy().astype(int) - wide.numpy()).mean() < 6
+
+
+@pytest.mark.parametrize(
+    ("content", "style", "output", "sentence"),
+    [
+        ("nothing.png", None, "out.png", "nothing.png” cannot be read"),
+        ("words.png", None, "out.png", "“words.png” is not a picture"),
+        ("photo.png", "words.png", "out.png", "“words.png” is not a picture"),
+        ("photo.png", None, "nowhere/out.png", "The folder of “.*nowhere/out.png” does not exist"),
+        ("photo.png", None, "out.xyz", "cannot be written; choose a name that ends in"),
+    ],
+)
+def test_bad_input_gets_one_sentence_and_writes_nothing(
+    tmp_path: Path, content: str, style: str | None, output: str, sentence: str
+) -> None:
+    photo().write_to_file(str(tmp_path / "photo.png"))
+    (tmp_path / "words.png").write_text("words")
+    done = stylize(tmp_path / content, tmp_path / output, style=tmp_path / style if style else STYLE)
+    assert done.returncode == 1
+    assert re.search(sentence, done.stderr)
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / output).exists()
+
+
+def test_a_setting_out_of_range_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    done = stylize(PHOTO, tmp_path / "out.png", "--strength", "300")
+    assert done.returncode == 2
+    assert "strength is 300.0; it must lie between 0.0 and 100.0." in done.stderr

@@ -1,0 +1,101 @@
+"""Every style measure is zero at the style itself, grows away from it, and has the gradient it says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from plugin.engine.statistics import Euclidean, Moments, StyleMeasure, Wasserstein
+
+Measure = Callable[[Moments], StyleMeasure]
+
+MEASURES: list[Measure] = [Euclidean, Wasserstein]
+
+
+WIDE, DEEP = 6, 80
+"""Channels: fewer and more than the 63 positions."""
+
+
+def features(seed: int, channels: int = WIDE, height: int = 7, width: int = 9) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    mixed = torch.randn(channels, channels, generator=generator, dtype=torch.float64)
+    noise = torch.randn(channels, height * width, generator=generator, dtype=torch.float64)
+    return (
+        (mixed @ noise + 0.5).relu().reshape(1, channels, height, width).contiguous(memory_format=torch.channels_last)
+    )
+
+
+def mask() -> Tensor:
+    return torch.linspace(0, 1, 63, dtype=torch.float64).reshape(7, 9)
+
+
+def distance(measure: StyleMeasure, x: Tensor, weights: Tensor | None) -> float:
+    return float(measure(Moments.of(x, weights))[0])
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+@pytest.mark.parametrize("channels", [WIDE, DEEP])
+def test_the_style_itself_is_at_distance_zero_and_the_way_is_level(measure: Measure, channels: int) -> None:
+    style = features(1, channels)
+    loss, gradient = measure(Moments.of(style))(Moments.of(style))
+    other_loss, other_gradient = measure(Moments.of(style))(Moments.of(features(2, channels)))
+    assert float(loss) == pytest.approx(0, abs=1e-8 * float(other_loss))
+    assert other_loss > 0
+    assert float(gradient.of_features(style).norm()) < 1e-6 * float(other_gradient.of_features(style).norm())
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+@pytest.mark.parametrize("weights", [None, mask()], ids=["whole", "masked"])
+@pytest.mark.parametrize("channels", [WIDE, DEEP])
+def test_the_gradient_is_that_of_finite_differences(measure: Measure, weights: Tensor | None, channels: int) -> None:
+    style, x = measure(Moments.of(features(1, channels))), features(2, channels)
+    gradient = style(Moments.of(x, weights))[1].of_features(x, weights)
+    generator = torch.Generator().manual_seed(3)
+    for _ in range(5):
+        direction = torch.randn(x.shape, generator=generator, dtype=x.dtype)
+        step = 1e-5
+        slope = (distance(style, x + step * direction, weights) - distance(style, x - step * direction, weights)) / (
+            2 * step
+        )
+        assert float((gradient * direction).sum()) == pytest.approx(slope, rel=1e-5)
+
+
+def test_what_a_mask_hides_does_not_count() -> None:
+    x, changed = features(1), features(1)
+    hidden = torch.ones(7, 9, dtype=torch.float64)
+    hidden[:, 5:] = 0
+    changed[..., 5:] = 99
+    torch.testing.assert_close(Moments.of(changed, hidden).second, Moments.of(x[..., :5]).second)
+
+
+def test_wasserstein_is_the_distance_of_gaussians_along_one_axis() -> None:
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(1, 1, 100, 100, generator=generator, dtype=torch.float64)
+    style, moved = Moments.of(2 + 3 * x), Moments.of(5 + x)
+    expected = (moved.mean - style.mean) ** 2 + (3 - 1) ** 2 * x.var(correction=0)
+    assert float(Wasserstein(style)(moved)[0]) == pytest.approx(float(expected / style.second), rel=1e-2)
+
+
+def test_few_positions_and_many_channels_give_the_same_distance_either_way() -> None:
+    style, x = Wasserstein(Moments.of(features(1, DEEP))), features(2, DEEP)
+    short = Moments.of(x)
+    assert short.few is not None
+    long = Moments(short.mean, short.second)
+    (loss, gradient), (long_loss, long_gradient) = style(short), style(long)
+    assert float(loss) == pytest.approx(float(long_loss))
+    torch.testing.assert_close(gradient.of_features(x), long_gradient.of_features(x))
+
+
+def test_euclidean_is_neural_style_pts_gram_loss() -> None:
+    x, style = features(2), features(1)
+
+    def gram(f: Tensor) -> Tensor:
+        rows = f[0].flatten(1)
+        return rows @ rows.T / f.numel()
+
+    assert distance(Euclidean(Moments.of(style)), x, None) == pytest.approx(
+        float((gram(x) - gram(style)).square().mean())
+    )
