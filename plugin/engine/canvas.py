@@ -54,17 +54,25 @@ class Canvas:
         """The style at a scale, as :meth:`content_at`."""
         return _at(self._style, self._style_alpha, size, device)
 
-    def begin(self, size: int, device: torch.device, noise: float, seed: int) -> Tensor:
-        """The painting at a new scale: the one before, enlarged, or at first the content with a little noise."""
-        height, width = self.content_at(size, torch.device("cpu"))[0].shape[-2:]
-        if self.image is None:
-            image = self.content_at(size, device)[0]
-            generator = torch.Generator().manual_seed(seed)
-            image = image + noise * torch.randn(image.shape, generator=generator).to(device)
-        else:
-            image = pictures.resize(self.image[0].clamp(0, 255), width, height)[None]
-        self.image = image
-        return image
+    def start(self, size: int, device: torch.device, noise: float, seed: int) -> Tensor:
+        """The painting at the first scale: the content with a little noise."""
+        content = self.content_at(size, device)[0]
+        generator = torch.Generator().manual_seed(seed)
+        self.image = content + noise * torch.randn(content.shape, generator=generator).to(device)
+        return self.image
+
+    def enlarge(self, size: int, device: torch.device, add_detail: bool) -> Tensor:
+        """The painting at the next scale; with the detail that the content has beyond the scale before, if asked."""
+        assert self.image is not None
+        content = self.content_at(size, device)[0][0]
+        height, width = content.shape[-2:]
+        small = self.image[0].clamp(0, 255)
+        image = pictures.resize(small, width, height)
+        if add_detail:
+            before = pictures.resize(content, small.shape[-1], small.shape[-2])
+            image += content - pictures.resize(before, width, height)
+        self.image = image[None]
+        return self.image
 
     def preview(self, long_side: int) -> Tensor:
         """What the picture would be now, 4×H×W on the CPU, no larger than ``long_side``."""

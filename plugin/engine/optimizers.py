@@ -18,7 +18,7 @@ class LBFGS:
         largest_step: root mean square above which a step is shortened.
     """
 
-    def __init__(self, history: int = 20, first_step: float = 1.0, largest_step: float = 30.0) -> None:
+    def __init__(self, history: int = 20, first_step: float = 4.0, largest_step: float = 30.0) -> None:
         self._history, self._first_step, self._largest_step = history, first_step, largest_step
         self._steps: list[Tensor] = []
         self._changes: list[Tensor] = []

@@ -33,22 +33,28 @@ class Recipe:
     largest: int
     """Long side to work at where the settings leave it open; a smaller picture is worked at its own size."""
     coarsest: int
-    """Long side of the first scale; the following ones are √2 larger each, up to the working size."""
+    """Long side of the first scale, about."""
+    growth: float
+    """From one scale to the next, up to the working size."""
     iterations: tuple[int, int]
     """At the first scale and at the last; geometrically between them."""
+    finishing: int
+    """Iterations that the last scale gets besides."""
+    adds_detail: bool
+    """Whether a scale starts with the detail that the content has beyond the scale before. It brings the loss down
+    sooner; without it there is less of the photograph in the painting."""
     enlarge_style: bool
     """Whether a style picture may be enlarged beyond its own pixels to have the size of the picture."""
 
     def scales(self, size: int) -> list[Scale]:
         """The scales on the way to a working size."""
-        count = max(1, 1 + round(2 * math.log2(size / self.coarsest)))
+        steps = max(0, round(math.log(size / self.coarsest, self.growth)))
         first, last = self.iterations
-        if count == 1:
-            return [Scale(size, first)]
-        return [
-            Scale(round(size * 2 ** ((step - count + 1) / 2)), round(first * (last / first) ** (step / (count - 1))))
-            for step in range(count)
-        ]
+        scales = []
+        for step in range(steps + 1):
+            iterations = round(first * (last / first) ** (step / max(1, steps)))
+            scales.append(Scale(round(size / self.growth ** (steps - step)), iterations))
+        return [*scales[:-1], Scale(size, scales[-1].iterations + self.finishing)]
 
 
 def of(settings: Settings) -> Recipe:
@@ -72,7 +78,10 @@ _NORMAL = Recipe(
     border="replicate",
     largest=1024,
     coarsest=128,
+    growth=math.sqrt(2),
     iterations=(150, 40),
+    finishing=0,
+    adds_detail=False,
     enlarge_style=False,
 )
 
@@ -87,7 +96,10 @@ _QUALITIES: Mapping[str, Recipe] = {
         border="zero",
         largest=512,
         coarsest=128,
-        iterations=(60, 100),
+        growth=2,
+        iterations=(30, 8),
+        finishing=72,
+        adds_detail=True,
         enlarge_style=True,
     ),
 }

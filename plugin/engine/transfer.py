@@ -105,7 +105,10 @@ class StyleTransfer:
         start = time.perf_counter()
         for index, scale in enumerate(scales):
             objective = self._objective(task, chosen, canvas, scale)
-            image = canvas.begin(scale.size, self.device.torch_device, _NOISE, task.settings.seed)
+            if index == 0:
+                image = canvas.start(scale.size, self.device.torch_device, _NOISE, task.settings.seed)
+            else:
+                image = canvas.enlarge(scale.size, self.device.torch_device, chosen.adds_detail)
             optimizer = LBFGS()
             for iteration in range(1, scale.iterations + 1):
                 evaluation = objective(image)
