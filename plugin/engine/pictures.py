@@ -89,7 +89,7 @@ def decode(data: bytes, name: str) -> Loaded:
     import pyvips
 
     try:
-        image = pyvips.Image.new_from_buffer(data, "")
+        image = pyvips.Image.new_from_buffer(data, "", fail_on="error")
     except pyvips.Error as error:
         raise Refusal(f"“{name}” is not a picture that can be opened; choose a JPEG, PNG, TIFF or WebP.") from error
     if image.width * image.height > LARGEST_AREA:
