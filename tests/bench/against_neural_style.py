@@ -1,9 +1,9 @@
 """How much sooner ``--quality gatys`` is where neural-style arrives, in one run on one machine.
 
-    python3 -m tests.bench.against_neural_style [--content FILE --style FILE] [--iterations 1000]
+    python3 -m tests.bench.against_neural_style [--content FILE --style FILE] [--size 512] [--iterations 1000]
 
 Run it with the engine's interpreter. It installs neural-style (PyPI) into the cache folder and gives it the same
-VGG-16, the same pictures at 512 px and its own defaults. What it delivers is an 8-bit picture; the loss of that
+VGG-16, the same pictures at the same size and its own defaults. What it delivers is an 8-bit picture; the loss of that
 picture, in float32 with neural-style's own objective, is the goal. Then the engine paints the same, and the first of
 its pictures, cut to 8 bits like the other, whose loss is as low gives the time. Both times are of the iterations
 alone, without loading.
@@ -33,7 +33,6 @@ from plugin.engine.transfer import Step, StyleTransfer, Task
 from plugin.settings import Settings
 
 PEER = "neural-style==0.5.7"
-SIZE = 512
 PLUGIN = locations.PLUG_IN_ROOT / "plugin"
 
 
@@ -41,6 +40,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python3 -m tests.bench.against_neural_style")
     parser.add_argument("--content", type=Path, default=PLUGIN / "samples" / "chelsea.jpg")
     parser.add_argument("--style", type=Path, default=PLUGIN / "styles" / "van_gogh_village_street_in_auvers.jpg")
+    parser.add_argument("--size", type=int, default=512, help="long side in pixels")
     parser.add_argument("--iterations", type=int, default=1000)
     parser.add_argument("--delivered", type=Path, help="a picture that neural-style made before, instead of a run")
     options = parser.parse_args()
@@ -50,7 +50,7 @@ def main() -> None:
         content=pictures.load(options.content).rgba,
         style=pictures.load(options.style).rgba,
         style_key="bench",
-        settings=Settings(quality="gatys", size=SIZE),
+        settings=Settings(quality="gatys", size=options.size),
     )
     with tempfile.TemporaryDirectory() as folder:
         delivered = Path(folder) / "delivered.png"
@@ -61,6 +61,7 @@ def main() -> None:
         "device": device.name,
         "precision": str(device.dtype),
         "pair": f"{options.content.name} x {options.style.name}",
+        "size": options.size,
         "peer": PEER,
         "peer_iterations": options.iterations,
         "peer_seconds": round(seconds, 1),
@@ -87,7 +88,7 @@ def run_peer(options: argparse.Namespace, output: Path) -> float:
     arguments = {
         "content_image": options.content,
         "style_image": options.style,
-        "image_size": SIZE,
+        "image_size": options.size,
         "model_file": model,
         "gpu": 0 if torch.cuda.is_available() else "c",
         "num_iterations": options.iterations,
@@ -119,7 +120,7 @@ class Judge:
     def __init__(self, task: Task) -> None:
         chosen = recipe.of(task.settings)
         network = vgg.VGG16((*chosen.weights.style, recipe.CONTENT_LAYER), border=chosen.border)
-        content, style = (self._sized(picture) for picture in (task.content, task.style))
+        content, style = (sized(picture, task.settings.size) for picture in (task.content, task.style))
         features = network.features(style)
         measures = {layer: chosen.measure(Moments.of(features[layer])) for layer in chosen.weights.style}
         self._objective = Objective(network, recipe.CONTENT_LAYER, content, measures, chosen.weights)
@@ -130,10 +131,11 @@ class Judge:
         height, width = self._size
         return float(self._objective(pictures.resize(picture, width, height)[None].round().clamp(0, 255)).total)
 
-    @staticmethod
-    def _sized(picture: Tensor) -> Tensor:
-        width, height = pictures.fit(picture.shape[-1], picture.shape[-2], SIZE)
-        return pictures.resize(picture[:3], width, height).clamp(0, 1)[None] * 255
+
+def sized(picture: Tensor, long_side: int) -> Tensor:
+    """1×3×H×W, 0–255."""
+    width, height = pictures.fit(picture.shape[-1], picture.shape[-2], long_side)
+    return pictures.resize(picture[:3], width, height).clamp(0, 1)[None] * 255
 
 
 def ours(task: Task, device: devices.Device, goal: float) -> dict[str, object]:
@@ -144,7 +146,7 @@ def ours(task: Task, device: devices.Device, goal: float) -> dict[str, object]:
 
     def keep(step: Step) -> None:
         if step.scale == step.scales:
-            snapshots.append((step, step.preview(SIZE)[:3] * 255))
+            snapshots.append((step, step.preview(task.settings.size)[:3] * 255))
 
     transfer.paint(task, keep)
     judge = Judge(task)

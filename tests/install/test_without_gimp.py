@@ -141,11 +141,16 @@ def test_an_interrupted_installation_goes_on_the_next_time(
     engine = tmp_path / "engine"
     command = [sys.executable, "install.py", "--engine-dir", str(engine)]
     process = subprocess.Popen(
-        command, cwd=newcomer.checkout, env=newcomer.variables(nowhere), stderr=subprocess.PIPE, text=True
+        command,
+        cwd=newcomer.checkout,
+        env=newcomer.variables(nowhere),
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
     while not (engine / "pyvenv.cfg").exists():
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGINT)  # Ctrl+C goes to all that run in a terminal, the maker of environments too
     assert "Interrupted; run this again to go on from here." in process.communicate(timeout=60)[1]
     assert process.returncode == 130
     again = newcomer.python("install.py", "--engine-dir", engine, **nowhere)
