@@ -20,7 +20,7 @@ from plugin.steps import StepError, say
 MENU_ENTRY = "Filters ▸ Artistic ▸ Neural Style Transfer…"
 
 CONTENT = locations.PLUG_IN_ROOT / "plugin" / "samples" / "chelsea.jpg"
-STYLE = locations.PLUG_IN_ROOT / "plugin" / "styles" / "van_gogh_village_street_in_auvers.jpg"
+STYLE = locations.PLUG_IN_ROOT / "plugin" / "styles" / "hokusai_great_wave.jpg"
 
 _QUALITY, _SIZE = "draft", 256
 """Of the first picture: enough to see that it is painted, soon enough on a computer without a graphics card."""

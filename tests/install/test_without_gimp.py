@@ -147,6 +147,8 @@ def test_an_interrupted_installation_goes_on_the_next_time(
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # Where the tests run in the background of a shell, they and their children would not hear it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     while not (engine / "pyvenv.cfg").exists():
         time.sleep(0.01)
