@@ -1,4 +1,4 @@
-"""Three ways downhill. Each is told the gradient at a picture and changes the picture in place."""
+"""The way downhill: told the gradient at a picture, an optimizer changes the picture in place."""
 
 from __future__ import annotations
 
@@ -60,29 +60,3 @@ class LBFGS:
         for s, y, curvature, share in zip(self._steps, self._changes, curvatures, reversed(shares)):
             direction += s * (share - torch.sum(y * direction) / curvature)
         return direction
-
-
-class Adam:
-    """Adam (Kingma and Ba 2015, algorithm 1).
-
-    Args:
-        learning_rate: in the picture's units.
-    """
-
-    def __init__(self, learning_rate: float = 5.0, betas: tuple[float, float] = (0.9, 0.99)) -> None:
-        self._rate, self._betas = learning_rate, betas
-        self._mean: Tensor | None = None
-        self._square: Tensor | None = None
-        self._iterations = 0
-
-    def step(self, image: Tensor, gradient: Tensor) -> None:
-        """Move ``image`` one iteration downhill from where ``gradient`` was taken."""
-        if self._mean is None or self._square is None:
-            self._mean, self._square = torch.zeros_like(gradient), torch.zeros_like(gradient)
-        first, second = self._betas
-        self._iterations += 1
-        self._mean.lerp_(gradient, 1 - first)
-        self._square.lerp_(gradient.square(), 1 - second)
-        mean = self._mean / (1 - first**self._iterations)
-        square = self._square / (1 - second**self._iterations)
-        image.addcdiv_(mean, square.sqrt_().add_(1e-12), value=-self._rate)
