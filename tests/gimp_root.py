@@ -25,7 +25,6 @@ NEWCOMER_PACKAGES = ["gimp", "python3-venv"]
 
 TEST_PACKAGES = ["ca-certificates", "dbus", "procps", "xvfb", "xdotool", "imagemagick", "fonts-dejavu-core"]
 
-_MIRROR = "http://deb.debian.org/debian"
 _DEBOOTSTRAP = ("debootstrap", "debian-archive-keyring")
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -195,7 +194,7 @@ def _debian_root() -> Path:
     if not shutil.which("debootstrap"):
         _run(["apt-get", "update", "-qq"])
         _run(["apt-get", "install", "-y", "-qq", *_DEBOOTSTRAP])
-    _run(_private(["debootstrap", "--variant=minbase", "trixie", str(partial), _MIRROR]))
+    _run(_private(["debootstrap", "--variant=minbase", "trixie", str(partial)]))
     (partial / "etc/dpkg/dpkg.cfg.d/tests").write_text(
         "force-unsafe-io\npath-exclude=/usr/share/doc/*\npath-exclude=/usr/share/man/*\npath-exclude=/usr/share/locale/*\n"
     )
