@@ -83,14 +83,18 @@ class _Follower:
 
     def __call__(self, step: Step) -> None:
         losses = step.losses()
-        self.trace.append({"scale": step.scale, "iteration": step.iteration, "seconds": step.seconds, **losses})
+        self.trace.append(step.trace_entry(losses))
         if not self._draws:
             return
         filled = round(self._BAR * step.fraction)
-        left = step.seconds * (1 - step.fraction) / step.fraction
         bar = "█" * filled + "·" * (self._BAR - filled)
         where = f"scale {step.scale} of {step.scales} ({step.width} × {step.height})"
-        print(f"\r{bar} {where}, {left:.0f} s left, loss {losses['total']:.4g}   ", end="", file=sys.stderr, flush=True)
+        print(
+            f"\r{bar} {where}, {step.seconds_left:.0f} s left, loss {losses['total']:.4g}   ",
+            end="",
+            file=sys.stderr,
+            flush=True,
+        )
 
     def finish(self, sentence: str) -> None:
         print(f"\r\033[K{sentence}" if self._draws else sentence, file=sys.stderr)

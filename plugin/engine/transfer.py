@@ -62,6 +62,15 @@ class Step:
         numbers = {name: float(value) for name, value in parts.items()}
         return {"total": sum(numbers.values()), **numbers}
 
+    def trace_entry(self, losses: dict[str, float]) -> dict[str, float]:
+        """One line of a report's trace, with what :meth:`losses` returned."""
+        return {"scale": self.scale, "iteration": self.iteration, "seconds": self.seconds, **losses}
+
+    @property
+    def seconds_left(self) -> float:
+        """If the rest goes as fast as what is done."""
+        return self.seconds * (1 - self.fraction) / self.fraction
+
 
 class StyleTransfer:
     """Paints pictures on one device; what several pictures share stays warm between them."""

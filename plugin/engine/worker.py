@@ -132,7 +132,7 @@ class _Follower:
             return
         self._last_progress = step.seconds
         losses = step.losses()
-        self.trace.append({"scale": step.scale, "iteration": step.iteration, "seconds": step.seconds, **losses})
+        self.trace.append(step.trace_entry(losses))
         self._send(
             Progress(
                 id=self._job.id,
@@ -144,7 +144,7 @@ class _Follower:
                 iterations=step.iterations,
                 fraction=step.fraction,
                 seconds=step.seconds,
-                seconds_left=step.seconds * (1 - step.fraction) / step.fraction,
+                seconds_left=step.seconds_left,
                 losses=Losses(**losses),
                 preview=self._preview(step),
             )
