@@ -20,8 +20,8 @@ class LBFGS:
 
     def __init__(self, history: int = 20, first_step: float = 4.0, largest_step: float = 30.0) -> None:
         self._history, self._first_step, self._largest_step = history, first_step, largest_step
-        self._steps: list[Tensor] = []
-        self._changes: list[Tensor] = []
+        self._pairs: list[tuple[Tensor, Tensor, Tensor]] = []
+        """A step, the change of the gradient along it, and the product of the two."""
         self._gradient: Tensor | None = None
         self._step: Tensor | None = None
 
@@ -31,7 +31,7 @@ class LBFGS:
             self._remember(self._step, gradient - self._gradient)
         direction = self._direction(gradient)
         size = float(direction.square().mean().sqrt())
-        if not self._steps:
+        if not self._pairs:
             direction *= self._first_step / max(size, 1e-20)
         elif size > self._largest_step:
             direction *= self._largest_step / size
@@ -39,24 +39,24 @@ class LBFGS:
         self._gradient, self._step = gradient, direction
 
     def _remember(self, step: Tensor, change: Tensor) -> None:
-        if float(torch.sum(step * change)) <= 1e-10 * float(change.square().sum()):
+        curvature = torch.sum(step * change)
+        if float(curvature) <= 1e-10 * float(change.square().sum()):
             return
-        if len(self._steps) == self._history:
-            del self._steps[0], self._changes[0]
-        self._steps.append(step)
-        self._changes.append(change)
+        if len(self._pairs) == self._history:
+            del self._pairs[0]
+        self._pairs.append((step, change, curvature))
 
     def _direction(self, gradient: Tensor) -> Tensor:
         direction = -gradient
-        if not self._steps:
+        if not self._pairs:
             return direction
-        curvatures = [torch.sum(s * y) for s, y in zip(self._steps, self._changes)]
         shares = []
-        for s, y, curvature in zip(reversed(self._steps), reversed(self._changes), reversed(curvatures)):
-            share = torch.sum(s * direction) / curvature
-            direction -= share * y
+        for step, change, curvature in reversed(self._pairs):
+            share = torch.sum(step * direction) / curvature
+            direction -= share * change
             shares.append(share)
-        direction *= curvatures[-1] / self._changes[-1].square().sum()
-        for s, y, curvature, share in zip(self._steps, self._changes, curvatures, reversed(shares)):
-            direction += s * (share - torch.sum(y * direction) / curvature)
+        _, change, curvature = self._pairs[-1]
+        direction *= curvature / change.square().sum()
+        for (step, change, curvature), share in zip(self._pairs, reversed(shares)):
+            direction += step * (share - torch.sum(change * direction) / curvature)
         return direction
