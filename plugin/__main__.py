@@ -1,4 +1,4 @@
-"""The engine from a shell: ``python3 -m plugin stylize CONTENT STYLE -o OUT``."""
+"""The engine from a shell: ``python3 -m plugin stylize CONTENT STYLE -o OUT``, and a grid search with it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from plugin import __version__, client, locations
+from plugin import __version__, client, grid, locations
 from plugin.settings import TABLE, Setting, Settings
 
 
@@ -27,6 +27,11 @@ def main(arguments: list[str] | None = None) -> int:
 
         worker.main()
         return 0
+    if options.command == "sweep":
+        cells = _grid(parser, options)
+        from plugin.engine import sweep
+
+        return sweep.command(options, cells)
     from plugin.engine import shell
 
     return shell.stylize(options, _settings(parser, options))
@@ -37,15 +42,63 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     stylize = commands.add_parser("stylize", help="paint one picture in the style of another")
-    stylize.add_argument("content", type=Path, metavar="CONTENT", help="the picture to paint")
-    stylize.add_argument("style", type=Path, metavar="STYLE", help="the picture whose style it gets")
+    _add_pictures(stylize)
     stylize.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="the file to write")
-    stylize.add_argument("--report", type=Path, metavar="FILE.json", help="write settings, device, times and losses")
+    stylize.add_argument(
+        "--report", type=Path, metavar="FILE.json", help="write settings, device, times, losses and measures"
+    )
+    stylize.add_argument("--report-every", type=_count, default=1, metavar="N", help="of its losses, every so many")
+    stylize.add_argument("--plot", type=Path, metavar="FILE.png", help="draw the losses over the seconds")
     for setting in TABLE:
         _add_flag(stylize, setting)
+    _add_sweep(commands.add_parser("sweep", help="paint a grid of settings, small, and rank them"))
     commands.add_parser("serve", help="answer messages on standard input and output, for the plug-in")
     commands.add_parser("doctor", help="say what is installed and what is wrong")
     return parser
+
+
+def _add_pictures(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("content", type=Path, metavar="CONTENT", help="the picture to paint")
+    parser.add_argument("style", type=Path, nargs="+", metavar="STYLE", help="the pictures whose style it gets")
+    parser.add_argument(
+        "--region",
+        type=Path,
+        action="append",
+        metavar="MASK",
+        help="where a style is wanted: a picture, white inside; once for each style in their order, - for everywhere",
+    )
+
+
+def _add_sweep(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Paint every combination of the values of some settings, measure and rank them. This makes a contact sheet, "
+        "the last setting across and the others down, and beside it a table with the same name as .csv and .json."
+    )
+    _add_pictures(parser)
+    parser.add_argument(
+        "--vary",
+        action="append",
+        required=True,
+        metavar="SETTING=VALUES",
+        help="strength=20,50,80: a setting and its values, separated by commas, or by semicolons where they contain "
+        f"commas; once for each setting to vary. At most {grid.MOST_CELLS} combinations.",
+    )
+    parser.add_argument(
+        "--score",
+        choices=[score.value for score in grid.SCORES],
+        default=grid.SCORES[0].value,
+        help=f"what they are ranked by (default: {grid.SCORES[0].value}). "
+        + " ".join(f"{score.value}: {score.help}." for score in grid.SCORES),
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="SHEET", help="the contact sheet to write: .png, .jpg, .tif"
+    )
+    for setting in TABLE:
+        _add_flag(parser, setting)
+    parser.epilog = (
+        f"Where --size is 0 the pictures are painted at {grid.PROOF_SIZE} pixels, or at the content's size if it is "
+        "smaller."
+    )
 
 
 def _add_flag(parser: argparse.ArgumentParser, setting: Setting) -> None:
@@ -58,6 +111,14 @@ def _add_flag(parser: argparse.ArgumentParser, setting: Setting) -> None:
             help=f"{setting.help} (default: {values})",
         )
         return
+    if setting.kind is bool:
+        parser.add_argument(
+            f"--{setting.dashed}", action=argparse.BooleanOptionalAction, default=setting.default, help=setting.help
+        )
+        return
+    if setting.kind is str:
+        parser.add_argument(f"--{setting.dashed}", default=setting.default, metavar="TEXT", help=setting.help)
+        return
     parser.add_argument(
         f"--{setting.dashed}",
         type=setting.kind,
@@ -67,9 +128,23 @@ def _add_flag(parser: argparse.ArgumentParser, setting: Setting) -> None:
     )
 
 
+def _count(text: str) -> int:
+    if (number := int(text)) < 1:
+        raise ValueError
+    return number
+
+
 def _settings(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Settings:
     try:
         return Settings(**{setting.name: getattr(options, setting.name) for setting in TABLE})
+    except ValueError as error:
+        parser.error(str(error))
+
+
+def _grid(parser: argparse.ArgumentParser, options: argparse.Namespace) -> grid.Grid:
+    base = _settings(parser, options)
+    try:
+        return grid.Grid.of(base, grid.parse(options.vary))
     except ValueError as error:
         parser.error(str(error))
 

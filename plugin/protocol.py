@@ -9,6 +9,8 @@ alone; whatever else an engine has to say goes to standard error.
     (starts it)                     Hello
     Submit(job)                     Progress, Progress, …
     Cancel(job's id), at any time   Result | Failure | Cancelled
+    Sweep(job, vary)                Progress, …, Cell, Progress, …, Cell, …
+                                    Swept | Failure | Cancelled
     (closes the pipe)               ends
 """
 
@@ -19,17 +21,18 @@ import json
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import IO, Any, TypeAlias
+from typing import IO, Any, TypeAlias, get_args
 
+from plugin.grid import SCORES
 from plugin.settings import Settings
 
-VERSION = 1
+VERSION = 2
 """Of the protocol. Both sides say theirs; they work together when it is the same."""
 
 _LENGTHS = struct.Struct(">II")
 _BLOB_LENGTH = struct.Struct(">Q")
 _LONGEST_HEADER = 64 * 2**20
-_MOST_BLOBS = 64
+_MOST_BLOBS = 1024
 _LARGEST_BLOB = 64 * 2**30
 
 Blob: TypeAlias = bytes | bytearray | memoryview
@@ -68,19 +71,47 @@ class PictureFile:
 
 
 @dataclass(frozen=True)
+class Mask:
+    """One sample a pixel as it crosses the pipe: float32 in native byte order, ``height × width``, 0 to 1.
+
+    Raises:
+        ValueError: the number of bytes does not fit the size.
+    """
+
+    width: int
+    height: int
+    samples: Blob = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if len(memoryview(self.samples).cast("B")) != self.width * self.height * 4:
+            raise ValueError(f"A mask of {self.width} × {self.height} needs {self.width * self.height * 4} bytes.")
+
+
+@dataclass(frozen=True)
+class Style:
+    """A style picture, and where in the content it is wanted: a mask of the content's size, or None for all of it."""
+
+    picture: Picture | PictureFile
+    region: Mask | None = None
+
+
+@dataclass(frozen=True)
 class Job:
     """Everything the engine needs to make one picture; the same job on the same device gives the same picture.
 
-    ``grey`` matches content and style in grey and returns a picture whose R', G' and B' are equal. ``preview_seconds``
-    is the time between two preview pictures; 0 sends none.
+    ``styles`` has at least one; ``settings.blend`` says how much each of them counts. ``grey`` matches content and
+    style in grey and returns a picture whose R', G' and B' are equal. ``preview_seconds`` is the time between two
+    preview pictures; 0 sends none. ``report_every`` asks for a trace of every so many iterations, and for how like the
+    result is to content and style; 0 leaves the first to the engine and the second out.
     """
 
     id: int
     content: Picture
-    style: Picture | PictureFile
+    styles: list[Style]
     settings: Settings = field(default_factory=Settings)
     grey: bool = False
     preview_seconds: float = 0.0
+    report_every: int = 0
 
 
 @dataclass(frozen=True)
@@ -99,8 +130,21 @@ class Submit:
 
 
 @dataclass(frozen=True)
+class Sweep:
+    """A grid search: the job with every combination of the values in ``vary``, lists by the names of their settings.
+
+    A cell whose size is 0 is painted at :data:`plugin.grid.PROOF_SIZE`. ``score`` is the value of one of
+    :data:`plugin.grid.SCORES`. The sweep goes by the job's id.
+    """
+
+    job: Job
+    vary: dict[str, list[Any]]
+    score: str = SCORES[0].value
+
+
+@dataclass(frozen=True)
 class Cancel:
-    """Ask the engine to give up a job; it answers with Cancelled, or with the job's end if that came first."""
+    """Ask the engine to give up a job or a sweep; it answers with Cancelled, or with its end if that came first."""
 
     id: int
 
@@ -117,7 +161,10 @@ class Losses:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a job has come. ``scale`` and ``iteration`` count from 1; seconds are the engine's own."""
+    """How far a job has come. ``scale`` and ``iteration`` count from 1; seconds are the engine's own.
+
+    In a sweep ``fraction``, ``seconds`` and ``seconds_left`` are the whole sweep's, all else is the present cell's.
+    """
 
     id: int
     scale: int
@@ -137,20 +184,55 @@ class Progress:
 class Result:
     """A finished picture, of the content's size and with the content's alpha.
 
-    ``trace`` holds, every so many iterations, an object ``{"scale", "iteration", "seconds", "total", "content",
-    "style", "tv"}`` with the seconds counted from the first iteration. ``seconds`` is the whole job's time.
+    ``trace`` holds, every so many iterations, an object ``{"scale", "width", "height", "iteration", "seconds",
+    "total", "content", "style", "tv", "layers"}`` with the seconds counted from the first iteration and in ``layers``
+    the loss of each one. ``seconds`` is the whole job's time. ``report`` is that of :mod:`plugin.engine.report`; its
+    ``likeness``, how like the content (``before``) and the result (``after``) are to both pictures, is null unless
+    ``Job.report_every`` asked for it.
     """
 
     id: int
     picture: Picture
     device: str
     seconds: float
-    trace: list[dict[str, float]]
+    trace: list[dict[str, Any]]
+    report: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of a sweep, as it was finished.
+
+    ``place`` has one index for each axis, in the order of ``Sweep.vary``; ``changed`` the varied settings there and
+    ``settings`` all of them. ``picture`` is what a job with these settings gives, ``report`` is that of
+    :mod:`plugin.engine.report` with the likeness in it, ``seconds`` is the painting's time. ``losses`` are those of the
+    last iteration, ``score`` is the one that was asked for among ``scores``.
+    """
+
+    id: int
+    place: list[int]
+    changed: dict[str, Any]
+    settings: Settings
+    picture: Picture
+    losses: Losses
+    score: float
+    scores: dict[str, float]
+    seconds: float
+    report: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Swept:
+    """A sweep's end; ``ranking`` has the places of all cells, the best one first."""
+
+    id: int
+    ranking: list[list[int]]
+    seconds: float
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A job's end without a picture: one sentence for a person. The traceback is in the engine's log."""
+    """The end of a job or a sweep that failed: one sentence for a person. The traceback is in the engine's log."""
 
     id: int
     message: str
@@ -161,11 +243,28 @@ class Cancelled:
     id: int
 
 
-Message: TypeAlias = Hello | Submit | Cancel | Progress | Result | Failure | Cancelled
+Message: TypeAlias = Hello | Submit | Sweep | Cancel | Progress | Result | Cell | Swept | Failure | Cancelled
 
 _COMPOUND: dict[str, type] = {
     kind.__name__: kind
-    for kind in (Hello, Submit, Cancel, Progress, Result, Failure, Cancelled, Job, Picture, PictureFile, Losses)
+    for kind in (
+        Hello,
+        Submit,
+        Sweep,
+        Cancel,
+        Progress,
+        Result,
+        Cell,
+        Swept,
+        Failure,
+        Cancelled,
+        Job,
+        Style,
+        Mask,
+        Picture,
+        PictureFile,
+        Losses,
+    )
 }
 
 
@@ -210,7 +309,7 @@ def read(stream: IO[bytes]) -> Message | None:
         message = _unpack(json.loads(header), blobs)
     except (ValueError, TypeError, KeyError, IndexError) as error:
         raise ProtocolError(f"A message could not be understood: {error}") from error
-    if not isinstance(message, (Hello, Submit, Cancel, Progress, Result, Failure, Cancelled)):
+    if not isinstance(message, get_args(Message)):
         raise ProtocolError("What came is not a message.")
     return message
 
@@ -236,10 +335,14 @@ def _pack(value: Any, blobs: list[Blob]) -> Any:
     if isinstance(value, (bytes, bytearray, memoryview)):
         blobs.append(memoryview(value).cast("B"))
         return {"$": "blob", "place": len(blobs) - 1}
+    if isinstance(value, list):
+        return [_pack(item, blobs) for item in value]
     return value
 
 
 def _unpack(value: Any, blobs: list[bytearray]) -> Any:
+    if isinstance(value, list):
+        return [_unpack(item, blobs) for item in value]
     if not isinstance(value, Mapping) or "$" not in value:
         return value
     fields = {name: _unpack(item, blobs) for name, item in value.items() if name != "$"}

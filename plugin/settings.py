@@ -7,7 +7,8 @@ all made from :class:`Settings`. A new setting is one field here and the code th
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,21 +26,24 @@ class Choice:
 class Setting:
     """What a person needs to know of one setting.
 
-    ``label`` carries GTK's mnemonic underscore. ``minimum`` and ``maximum`` are inclusive and None for choices.
+    ``label`` carries GTK's mnemonic underscore. ``minimum`` and ``maximum`` are inclusive and there for numbers only;
+    ``parse`` is there for texts only and raises ValueError, one sentence, for one that means nothing.
     """
 
     name: str
     default: Any
     label: str
     help: str
+    group: str
     minimum: float | None = None
     maximum: float | None = None
     unit: str = ""
     choices: tuple[Choice, ...] = ()
+    parse: Callable[[str], Any] | None = None
 
     @property
     def kind(self) -> type:
-        """``str`` for a choice, else ``int`` or ``float``."""
+        """``str`` for a choice or a text, ``bool`` for a switch, else ``int`` or ``float``."""
         return type(self.default)
 
     @property
@@ -58,6 +62,16 @@ class Setting:
             if value not in allowed:
                 raise ValueError(f"{self.dashed} is {value!r}; it must be one of {', '.join(allowed)}.")
             return value
+        if self.kind is bool:
+            if value not in (True, False):
+                raise ValueError(f"{self.dashed} is {value!r}; it must be true or false.")
+            return bool(value)
+        if self.parse is not None:
+            try:
+                self.parse(value)
+            except (TypeError, ValueError, AttributeError) as error:
+                raise ValueError(f"{self.dashed} is {value!r}; {error}") from None
+            return value
         try:
             number = self.kind(value)
         except (TypeError, ValueError):
@@ -68,13 +82,72 @@ class Setting:
         return number
 
 
-def _number(default: float, minimum: float, maximum: float, label: str, help: str, unit: str = "") -> Any:
-    described = {"label": label, "help": help, "minimum": minimum, "maximum": maximum, "unit": unit}
+LAYERS = tuple(f"relu{block}_{n}" for block, count in enumerate((2, 2, 3, 3, 3), 1) for n in range(1, count + 1))
+"""The names of VGG-16's feature maps, in the order in which they are computed."""
+
+
+def parse_layers(text: str) -> dict[str, float]:
+    """``relu3_1:0.5, relu4_1`` as weights by name; a layer without a number has 1, and no text means no layer.
+
+    Raises:
+        ValueError: the end of a sentence, for an unknown layer or a weight that is none.
+    """
+    weights = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, _, number = part.partition(":")
+        if name.strip() not in LAYERS:
+            raise ValueError(f"the layers are {', '.join(LAYERS)}, each with a weight if you like: relu3_1:0.5.")
+        weights[name.strip()] = _positive(number) if number else 1.0
+    return weights
+
+
+def parse_blend(text: str) -> list[float]:
+    """``60, 40`` as numbers; no text means no numbers.
+
+    Raises:
+        ValueError: the end of a sentence.
+    """
+    return [_positive(part) for part in text.split(",")] if text.strip() else []
+
+
+def _positive(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < 1e6:
+        raise ValueError(f"{text.strip() or 'an empty place'!r} must be a number above 0.")
+    return number
+
+
+class Group:
+    """Where a setting stands in the window and in the README."""
+
+    FRONT = "Painting"
+    OBJECTIVE = "Objective"
+    SEARCH = "Optimization"
+    PICTURE = "Picture"
+    MACHINE = "Computer"
+
+
+def _number(
+    default: float, minimum: float, maximum: float, label: str, help: str, unit: str = "", group: str = Group.FRONT
+) -> Any:
+    described = {"label": label, "help": help, "minimum": minimum, "maximum": maximum, "unit": unit, "group": group}
     return dataclasses.field(default=default, metadata=described)
 
 
-def _choice(default: str, label: str, help: str, *choices: Choice) -> Any:
-    return dataclasses.field(default=default, metadata={"label": label, "help": help, "choices": choices})
+def _choice(default: str, label: str, help: str, *choices: Choice, group: str = Group.FRONT) -> Any:
+    described = {"label": label, "help": help, "choices": choices, "group": group}
+    return dataclasses.field(default=default, metadata=described)
+
+
+def _text(label: str, help: str, parse: Callable[[str], Any], group: str) -> Any:
+    return dataclasses.field(default="", metadata={"label": label, "help": help, "parse": parse, "group": group})
+
+
+def _switch(label: str, help: str, group: str) -> Any:
+    return dataclasses.field(default=False, metadata={"label": label, "help": help, "group": group})
 
 
 @dataclass(frozen=True)
@@ -88,7 +161,7 @@ class Settings:
     quality: str = _choice(
         "normal",
         "_Quality",
-        "How much time the painting may take.",
+        "How much time the painting may take; what the settings below leave to it is decided here.",
         Choice("draft", "Draft", "A first look in seconds"),
         Choice("normal", "Normal", "For most pictures"),
         Choice("high", "High", "More scales and iterations, several times slower"),
@@ -106,11 +179,162 @@ class Settings:
         "Whether the picture keeps its own colors.",
         Choice("off", "Off", "The style's colors"),
         Choice("luminance", "Luminance", "The style's light and dark in the picture's own colors"),
+        Choice("histogram", "Histogram", "The style painted with the picture's palette"),
+    )
+    blend: str = _text(
+        "_Blend",
+        "With several styles, how much each of them counts, in their order: 60,40; empty is all alike.",
+        parse_blend,
+        group=Group.FRONT,
+    )
+    style_measure: str = _choice(
+        "auto",
+        "Style _measure",
+        "How far the painting's feature statistics are from the style's.",
+        Choice("auto", "As the quality has it", "Wasserstein, and Euclidean for Gatys 2016"),
+        Choice("euclidean", "Euclidean", "Between Gram matrices, as in the paper"),
+        Choice("mahalanobis", "Mahalanobis", "Between means and covariances, in the style's own whitened space"),
+        Choice("wasserstein", "Wasserstein", "Between Gaussians: the work of turning one into the other"),
+        group=Group.OBJECTIVE,
+    )
+    content_measure: str = _choice(
+        "euclidean",
+        "C_ontent measure",
+        "How far the painting is from what the picture shows.",
+        Choice("euclidean", "Euclidean", "Between feature maps, as in the paper"),
+        Choice(
+            "ssim", "SSIM", "Structural similarity of the luminance: keeps light, shade and outlines in their place"
+        ),
+        group=Group.OBJECTIVE,
+    )
+    content_weight: float = _number(
+        1.0,
+        0.0,
+        1000.0,
+        "Co_ntent weight",
+        "Counts the content loss so many times as much as the strength says; λ is style weight / content weight.",
+        "×",
+        group=Group.OBJECTIVE,
+    )
+    style_weight: float = _number(
+        1.0,
+        0.0,
+        1000.0,
+        "Style wei_ght",
+        "Counts the style loss so many times; λ is style weight / content weight.",
+        "×",
+        group=Group.OBJECTIVE,
+    )
+    tv_weight: float = _number(
+        1.0,
+        0.0,
+        1000.0,
+        "Smoot_hness",
+        "Counts the total variation, which is noise between neighbors, so many times as the quality does.",
+        "×",
+        group=Group.OBJECTIVE,
+    )
+    content_layers: str = _text(
+        "Content layers",
+        "Feature maps of the content loss with their weights, relu4_2 or relu3_1:0.5,relu4_2; empty is relu4_2.",
+        parse_layers,
+        group=Group.OBJECTIVE,
+    )
+    style_layers: str = _text(
+        "Style layers",
+        "Feature maps of the style loss with their weights, such as relu1_1:0.5,relu3_1; empty is as the quality has "
+        "them.",
+        parse_layers,
+        group=Group.OBJECTIVE,
+    )
+    pooling: str = _choice(
+        "max",
+        "Pool_ing",
+        "How the network goes from one size of feature maps to the next.",
+        Choice("max", "Maximum", "As the network was trained"),
+        Choice("average", "Average", "Smoother, as the paper suggests"),
+        group=Group.OBJECTIVE,
+    )
+    start: str = _choice(
+        "content",
+        "Start _from",
+        "What the painting begins as.",
+        Choice("content", "Picture", "The picture itself"),
+        Choice("recolored", "Recolored", "The picture in the style's colors"),
+        Choice("noise", "Noise", "Noise from the random seed"),
+        group=Group.SEARCH,
+    )
+    optimizer: str = _choice(
+        "lbfgs",
+        "Optimi_zer",
+        "The way downhill.",
+        Choice("lbfgs", "L-BFGS", "Learns the curvature; the fastest"),
+        Choice("adam", "Adam", "Momentum and a step size for each pixel"),
+        Choice("gradient-descent", "Gradient descent", "Straight down"),
+        group=Group.SEARCH,
+    )
+    iterations: int = _number(
+        0, 0, 10000, "Iterations", "Of each scale; 0 is as the quality has them.", group=Group.SEARCH
+    )
+    stop_below: float = _number(
+        0.0,
+        0.0,
+        10.0,
+        "Stop below",
+        "Ends a scale when ten iterations lowered the loss by less than this; 0 never does.",
+        "%",
+        group=Group.SEARCH,
+    )
+    learning_rate: float = _number(
+        0.0,
+        0.0,
+        255.0,
+        "_Learning rate",
+        "Of Adam and gradient descent: the size of the first step in levels of 255; 0 is 4 for Adam, 1 otherwise.",
+        group=Group.SEARCH,
+    )
+    beta1: float = _number(
+        0.9, 0.0, 0.999, "Beta 1", "Of Adam: how long the mean gradient is remembered.", group=Group.SEARCH
+    )
+    beta2: float = _number(
+        0.99, 0.0, 0.9999, "Beta 2", "Of Adam: how long the size of the gradients is remembered.", group=Group.SEARCH
+    )
+    gradient_clipping: float = _number(
+        0.0,
+        0.0,
+        1000.0,
+        "Gradient clipping",
+        "Shortens gradients longer than so many times the first one of their scale; 0 leaves them.",
+        "×",
+        group=Group.SEARCH,
+    )
+    normalize_gradients: bool = _switch(
+        "Normali_ze gradients",
+        "Weighs the terms of the loss so that each one's gradient has the same size, whatever the picture and layer.",
+        group=Group.SEARCH,
+    )
+    tileable: bool = _switch(
+        "_Tileable",
+        "Makes left and right, top and bottom fit together, for patterns and textures.",
+        group=Group.PICTURE,
     )
     size: int = _number(
-        0, 0, 16384, "_Working size", "Long side to work at, in pixels; 0 chooses it for the picture.", "px"
+        0,
+        0,
+        16384,
+        "_Working size",
+        "Long side to work at, in pixels; 0 chooses it for the picture.",
+        "px",
+        group=Group.PICTURE,
     )
-    seed: int = _number(0, 0, 2**31 - 1, "Rando_m seed", "The same seed on the same device paints the same picture.")
+    seed: int = _number(
+        0,
+        0,
+        2**31 - 1,
+        "Rando_m seed",
+        "The same seed on the same device paints the same picture.",
+        group=Group.PICTURE,
+    )
     device: str = _choice(
         "auto",
         "_Device",
@@ -120,6 +344,16 @@ class Settings:
         Choice("cuda", "CUDA", "An NVIDIA or AMD graphics card"),
         Choice("mps", "MPS", "An Apple graphics processor"),
         Choice("xpu", "XPU", "An Intel graphics card"),
+        group=Group.MACHINE,
+    )
+    precision: str = _choice(
+        "auto",
+        "Precision",
+        "Of the network's arithmetic.",
+        Choice("auto", "Automatic", "bfloat16 where the device is fast at it, else float32"),
+        Choice("float32", "float32", "Exact, slower on most devices"),
+        Choice("bfloat16", "bfloat16", "Half the memory"),
+        group=Group.MACHINE,
     )
 
     def __post_init__(self) -> None:
@@ -156,12 +390,27 @@ TABLE: tuple[Setting, ...] = tuple(_table())
 def markdown() -> str:
     """The table of settings as the README prints it."""
     rows = ["| setting | values | default | what it does |", "| --- | --- | --- | --- |"]
+    group = ""
     for setting in TABLE:
-        if setting.choices:
-            values = ", ".join(f"`{choice.value}`" for choice in setting.choices)
-        else:
-            unit = f" {setting.unit}" if setting.unit else ""
-            values = f"{setting.minimum:.0f} – {setting.maximum:.0f}{unit}"
-        default = f"{setting.default:g}" if not setting.choices else setting.default
-        rows.append(f"| `{setting.dashed}` | {values} | {default} | {setting.help} |")
+        if setting.group != group:
+            group = setting.group
+            rows.append(f"| **{group}** | | | |")
+        rows.append(f"| `{setting.dashed}` | {_values(setting)} | {_default(setting)} | {setting.help} |")
     return "\n".join(rows) + "\n"
+
+
+def _values(setting: Setting) -> str:
+    if setting.choices:
+        return ", ".join(f"`{choice.value}`" for choice in setting.choices)
+    if setting.kind is bool:
+        return "on, off"
+    if setting.kind is str:
+        return "text"
+    unit = f" {setting.unit}" if setting.unit else ""
+    return f"{setting.minimum:.10g} – {setting.maximum:.10g}{unit}"
+
+
+def _default(setting: Setting) -> str:
+    if setting.kind is bool:
+        return "on" if setting.default else "off"
+    return setting.default if setting.kind is str else f"{setting.default:g}"

@@ -18,7 +18,7 @@ from plugin.steps import StepError, say
 from tests import gimp_root
 from tests.gimp_root import REPOSITORY, NoGimpError
 
-TOOLS = ["pytest>=8", "ruff>=0.9", "mypy>=1.14"]
+TOOLS = ["pytest>=8", "ruff>=0.9", "mypy>=1.14", "scikit-image>=0.24"]
 
 
 def main() -> int:
@@ -66,7 +66,7 @@ def _engine() -> Path:
 
 
 def _tools(engine: Path) -> Path:
-    """The interpreter of an environment that has pytest, ruff and mypy, and sees the engine's packages as well."""
+    """The interpreter of an environment that has the tools, and sees the engine's packages as well."""
     folder = gimp_root.cache() / "tools"
     made_for, python = folder / "made-for.json", locations.python_of(folder)
     wanted = json.dumps([str(engine), environment.python_version(engine), TOOLS])
@@ -75,9 +75,10 @@ def _tools(engine: Path) -> Path:
     say(f"Tools for the tests, in {folder}")
     command = [str(locations.python_of(engine)), "-m", "venv", "--clear", str(folder)]
     steps.run("Making their environment", command, advice=f"delete {folder} and run this again")
-    environment.pip(folder, "Installing pytest, ruff and mypy", ["install", *TOOLS])
+    # Before the tools, so that these use the engine's numpy instead of bringing another.
     for own, theirs in zip(environment.site_packages(folder), environment.site_packages(engine), strict=True):
         (own / "engine.pth").write_text(f"{theirs}\n", encoding="utf-8")
+    environment.pip(folder, "Installing pytest, ruff, mypy and scikit-image", ["install", *TOOLS])
     made_for.write_text(wanted)
     return python
 

@@ -1,6 +1,10 @@
-"""The picture being painted: what of content and style the objective sees, and what a person gets to see."""
+"""The picture being painted: what of content and styles the objective sees, and what a person gets to see."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -8,58 +12,132 @@ from torch import Tensor
 from plugin.engine import pictures
 from plugin.engine.refusal import Refusal
 
+Colors = Literal["off", "luminance", "histogram"]
+Start = Literal["content", "recolored", "noise"]
+
+_GRID = 16
+"""Pixels: both sides of a picture that wraps around are multiples, so that the network's pools meet themselves."""
+
+_FAINT_NOISE = 2.0
+"""Standard deviation, in 0–255, of what the seed adds to the start: unseen itself, but no two seeds end alike."""
+
+_STRONG_NOISE = 64.0
+"""Standard deviation, in 0–255, of noise that the painting starts from."""
+
+
+@dataclass(frozen=True)
+class Style:
+    """A style picture, where it is wanted and how much.
+
+    ``picture`` is 4×h×w R'G'B'A, 0 to 1. ``region`` is H×W of the content's size, 0 to 1, or None for all of it.
+    ``weight`` is above 0 and means something beside the other styles' weights only. ``key`` is the same for the same
+    picture; what is computed of it is kept under that name.
+    """
+
+    picture: Tensor
+    key: str
+    region: Tensor | None = None
+    weight: float = 1.0
+
 
 class Canvas:
-    """A content picture and a style picture, and the painting between them at its present scale.
+    """A content picture and style pictures, and the painting between them at its present scale.
 
-    In color the painting has three channels. In grey, and where the picture keeps its own colors, only luma is painted:
-    one channel (Gatys et al. 2016, *Preserving Color in Neural Artistic Style Transfer*, section 3.2).
+    In color the painting has three channels. In grey, and where the picture keeps its own colors with ``luminance``,
+    only luma is painted: one channel (Gatys et al. 2016, *Preserving Color in Neural Artistic Style Transfer*,
+    section 3.2). With ``histogram`` the styles are given the content's color statistics (the same, section 3.1).
 
     Args:
         content: 4×H×W R'G'B'A, 0 to 1.
-        style: 4×h×w, the same.
+        styles: at least one.
         working_size: long side of the last scale.
         grey: paint in luma and deliver grey.
-        keep_colors: paint in luma and deliver it in the content's colors.
+        colors: how far the picture keeps its own.
+        wraps: whether left and right, top and bottom of the painting are to meet.
 
     Raises:
-        Refusal: one of the two is transparent everywhere.
+        Refusal: a picture is transparent everywhere, or a region is empty.
     """
 
-    def __init__(self, content: Tensor, style: Tensor, working_size: int, grey: bool, keep_colors: bool) -> None:
-        self.working_size = working_size
-        self._grey, self._keep_colors = grey, keep_colors
+    def __init__(
+        self,
+        content: Tensor,
+        styles: Sequence[Style],
+        working_size: int,
+        grey: bool = False,
+        colors: Colors = "off",
+        wraps: bool = False,
+    ) -> None:
+        self._wraps = wraps
+        self.working_size = max(self._fit(content, working_size))
+        self._grey, self._colors = grey, colors
         self._content, self._alpha = _without_holes(content, "The layer")
-        self._style, self._style_alpha = _without_holes(style, "The style picture")
-        if grey or keep_colors:
-            self._style = pictures.luma(self._style)
-        if keep_colors and not grey:
-            self._style = _with_spread_of(pictures.luma(self._content), self._style)
+        if wraps:
+            self._content = pictures.periodic(self._content)
         self._content_alpha = content[3:]
+        painted = self._painted_channels(self._content)
+        self._styles: list[tuple[Tensor, Tensor | None]] = []
+        for style in styles:
+            picture, alpha = _without_holes(style.picture, "The style picture")
+            picture = self._painted_channels(picture)
+            if colors == "histogram" or (colors == "luminance" and not grey):
+                picture = pictures.recolor(picture, painted, alpha, self._alpha)
+            self._styles.append((picture, alpha))
+        self._regions = _guidance(content, styles)
         self.image: Tensor | None = None
         """1×K×H×W in 0–255, or a little outside; None before the first scale."""
 
-    @property
-    def style_key(self) -> tuple[object, ...]:
-        """What besides the style picture itself decides how the style looks to the objective."""
-        if self._keep_colors and not self._grey:
-            return ("luma", float(self._style.mean()), float(self._style.std()))
-        return ("grey",) if self._grey else ("color",)
+    def style_key(self, number: int) -> tuple[object, ...]:
+        """What besides the style picture itself decides how a style looks to the objective."""
+        kind = "grey" if self._grey else "luma" if self._colors == "luminance" else "color"
+        if self._colors == "off" or (self._grey and self._colors == "luminance"):
+            return (kind,)
+        picture, _ = self._styles[number]
+        return (kind, *(float(value) for value in (*picture.mean((1, 2)), *picture.std((1, 2)))))
 
     def content_at(self, size: int, device: torch.device) -> tuple[Tensor, Tensor | None]:
         """The content at a scale, 1×K×H×W in 0–255, and how much each pixel counts, H×W or None."""
-        return _at(self._painted_channels(self._content), self._alpha, size, device)
+        return self._at(self._painted_channels(self._content), self._alpha, size, device)
 
-    def style_at(self, size: int, device: torch.device) -> tuple[Tensor, Tensor | None]:
-        """The style at a scale, as :meth:`content_at`."""
-        return _at(self._style, self._style_alpha, size, device)
+    def style_at(self, number: int, size: int, device: torch.device) -> tuple[Tensor, Tensor | None]:
+        """A style at a scale, as :meth:`content_at`."""
+        picture, alpha = self._styles[number]
+        width, height = pictures.fit(picture.shape[-1], picture.shape[-2], size)
+        return _scaled(picture, alpha, width, height, device)
 
-    def start(self, size: int, device: torch.device, noise: float, seed: int) -> Tensor:
-        """The painting at the first scale: the content with a little noise."""
+    def guidance_at(self, size: int, device: torch.device) -> list[tuple[float, Tensor | None]]:
+        """For each style its share of the picture, and how far each pixel belongs to it, H×W; None is all alike."""
+        width, height = self._fit(self._content, size)
+        found: list[tuple[float, Tensor | None]] = []
+        for region in self._regions:
+            if isinstance(region, float):
+                found.append((region, None))
+                continue
+            seen = region if self._alpha is None else region * self._alpha
+            share = float(seen.sum() / (region.numel() if self._alpha is None else self._alpha.sum()))
+            found.append((share, pictures.resize(region[None], width, height)[0].clamp(0, 1).to(device)))
+        return found
+
+    def start(self, size: int, device: torch.device, start: Start, seed: int) -> Tensor:
+        """The painting at the first scale."""
         content = self.content_at(size, device)[0]
-        generator = torch.Generator().manual_seed(seed)
-        self.image = content + noise * torch.randn(content.shape, generator=generator).to(device)
+        noise = torch.randn(content.shape, generator=torch.Generator().manual_seed(seed)).to(device)
+        if start == "noise":
+            self.image = 127.5 + _STRONG_NOISE * noise
+            return self.image
+        if start == "recolored":
+            content = self._recolored(content, size, device)
+        self.image = content + _FAINT_NOISE * noise
         return self.image
+
+    def _recolored(self, content: Tensor, size: int, device: torch.device) -> Tensor:
+        """The content with every style's color statistics where that style is wanted."""
+        whole = content.clone()
+        for number, (share, region) in enumerate(self.guidance_at(size, device)):
+            style, alpha = self.style_at(number, size, device)
+            recolored = pictures.recolor(content[0], style[0], None, alpha)[None].clamp(0, 255)
+            whole += (recolored - content) * (share if region is None else region)
+        return whole
 
     def enlarge(self, size: int, device: torch.device, add_detail: bool) -> Tensor:
         """The painting at the next scale; with the detail that the content has beyond the scale before, if asked."""
@@ -67,11 +145,11 @@ class Canvas:
         content = self.content_at(size, device)[0][0]
         height, width = content.shape[-2:]
         small = self.image[0].clamp(0, 255)
-        image = pictures.resize(small, width, height)
+        image = pictures.resize(small, width, height, self._wraps)
         if add_detail:
             before = pictures.resize(content, small.shape[-1], small.shape[-2])
-            image += content - pictures.resize(before, width, height)
-        self.image = image[None]
+            image = image + content - pictures.resize(before, width, height)
+        self.image = image[None].clone() if image is small else image[None]
         return self.image
 
     def preview(self, long_side: int) -> Tensor:
@@ -89,20 +167,26 @@ class Canvas:
         painted = self.image[0].clamp(0, 255).cpu() / 255
         content = pictures.resize(self._content, width, height)
         luma = pictures.luma(content)
-        if width * height > painted.shape[-1] * painted.shape[-2]:
+        if width * height > painted.shape[-1] * painted.shape[-2] and not self._wraps:
             small_luma = pictures.resize(luma, painted.shape[-1], painted.shape[-2])
             painted = pictures.bring_up(painted, small_luma, luma)
         else:
-            painted = pictures.resize(painted, width, height)
+            painted = pictures.resize(painted, width, height, self._wraps)
         if self._grey:
             painted = painted.expand(3, -1, -1)
-        elif self._keep_colors:
+        elif self._colors == "luminance":
             # In YIQ only Y changes; so R', G' and B' all change by as much as Y does.
             painted = content + (painted - luma)
         return torch.cat([painted, pictures.resize(self._content_alpha, width, height)]).clamp_(0, 1)
 
     def _painted_channels(self, rgb: Tensor) -> Tensor:
-        return pictures.luma(rgb) if self._grey or self._keep_colors else rgb
+        return pictures.luma(rgb) if self._grey or self._colors == "luminance" else rgb
+
+    def _fit(self, content: Tensor, size: int) -> tuple[int, int]:
+        return pictures.fit(content.shape[-1], content.shape[-2], size, _GRID if self._wraps else 1)
+
+    def _at(self, image: Tensor, alpha: Tensor | None, size: int, device: torch.device) -> tuple[Tensor, Tensor | None]:
+        return _scaled(image, alpha, *self._fit(image, size), device)
 
 
 def _without_holes(rgba: Tensor, subject: str) -> tuple[Tensor, Tensor | None]:
@@ -113,14 +197,28 @@ def _without_holes(rgba: Tensor, subject: str) -> tuple[Tensor, Tensor | None]:
     return pictures.fill_transparent(rgba), None if bool((alpha >= 1).all()) else alpha
 
 
-def _with_spread_of(target: Tensor, image: Tensor) -> Tensor:
-    """``image`` with the mean and the standard deviation of ``target`` (the same, section 3.2, last paragraph)."""
-    gain = target.std() / image.std().clamp_min(1e-4)
-    return (image - image.mean()) * gain + target.mean()
+def _guidance(content: Tensor, styles: Sequence[Style]) -> list[float | Tensor]:
+    """How far each pixel belongs to each style: a number where no style has a region, else H×W.
+
+    Where regions overlap their styles are blended; where there is none, the picture is left to the content.
+    """
+    weights = [style.weight for style in styles]
+    if all(style.region is None for style in styles):
+        return [weight / sum(weights) for weight in weights]
+    size = content.shape[-2:]
+    regions = [torch.ones(size) if style.region is None else style.region for style in styles]
+    for number, region in enumerate(regions, 1):
+        if not bool((region > 1 / 255).any()):
+            raise Refusal(f"The region of style {number} is empty in this layer; choose one with something in it.")
+    claimed = sum(weight * region for weight, region in zip(weights, regions))
+    assert isinstance(claimed, Tensor)
+    covered = torch.stack(regions).sum(0).clamp_max(1)
+    return [weight * region * covered / claimed.clamp_min(1e-6) for weight, region in zip(weights, regions)]
 
 
-def _at(image: Tensor, alpha: Tensor | None, size: int, device: torch.device) -> tuple[Tensor, Tensor | None]:
-    width, height = pictures.fit(image.shape[-1], image.shape[-2], size)
+def _scaled(
+    image: Tensor, alpha: Tensor | None, width: int, height: int, device: torch.device
+) -> tuple[Tensor, Tensor | None]:
     scaled = pictures.resize(image, width, height).clamp(0, 1).mul(255).to(device)[None]
     if alpha is None:
         return scaled, None

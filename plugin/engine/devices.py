@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import platform
 from dataclasses import dataclass
@@ -43,18 +44,20 @@ def available() -> dict[str, Device]:
     return found
 
 
-def choose(kind: str) -> Device:
-    """The device of that kind, or the best one for ``auto``.
+def choose(kind: str, precision: str = "auto") -> Device:
+    """The device of that kind, or the best one for ``auto``; ``precision`` as the setting has it.
 
     Raises:
         Refusal: when this computer has no such device.
     """
     devices = available()
     if kind == "auto":
-        return next(iter(devices.values()))
+        kind = next(iter(devices))
     if kind not in devices:
         raise Refusal(f"This computer has no {kind} device that PyTorch can use; choose {' or '.join(devices)}.")
-    return devices[kind]
+    if precision == "auto":
+        return devices[kind]
+    return dataclasses.replace(devices[kind], dtype=getattr(torch, precision))
 
 
 def use_threads() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +52,12 @@ def from_wire(picture: protocol.Picture) -> Tensor:
     _check_size(picture.width, picture.height, "The picture")
     samples = np.frombuffer(picture.pixels, np.float32).reshape(picture.height, picture.width, 4)
     return torch.from_numpy(samples.copy()).permute(2, 0, 1).contiguous().nan_to_num_(0.0).clamp_(0, 1)
+
+
+def mask_from_wire(mask: protocol.Mask) -> Tensor:
+    """H×W float32, 0 to 1."""
+    samples = np.frombuffer(mask.samples, np.float32).reshape(mask.height, mask.width)
+    return torch.from_numpy(samples.copy()).nan_to_num_(0.0).clamp_(0, 1)
 
 
 def to_wire(rgba: Tensor) -> protocol.Picture:
@@ -153,19 +160,101 @@ def save(rgba: Tensor, path: Path, like: Loaded) -> None:
         ) from error
 
 
-def resize(image: Tensor, width: int, height: int) -> Tensor:
-    """A K×H×W picture at another size, without aliasing; what cubic interpolation overshoots is left in."""
+def resize(image: Tensor, width: int, height: int, wraps: bool = False) -> Tensor:
+    """A K×H×W picture at another size, without aliasing; what cubic interpolation overshoots is left in.
+
+    ``wraps`` lets an enlarged picture meet itself left and right, top and bottom.
+    """
     if image.shape[-2:] == (height, width):
         return image
     larger = width * height > image.shape[-1] * image.shape[-2]
+    if larger and wraps:
+        return _enlarge_around(image, width, height)
     mode = "bicubic" if larger else "bilinear"
     return F.interpolate(image[None], size=(height, width), mode=mode, antialias=not larger, align_corners=False)[0]
 
 
-def fit(width: int, height: int, long_side: int) -> tuple[int, int]:
-    """Width and height in proportion, with the longer one ``long_side`` and the shorter one at least 16 pixels."""
+def _enlarge_around(image: Tensor, width: int, height: int) -> Tensor:
+    margin = 3  # as far as cubic interpolation looks, and one more
+    around = F.pad(image[None], (margin,) * 4, "circular")
+    places = []
+    for length, new in ((image.shape[-1], width), (image.shape[-2], height)):
+        centers = (torch.arange(new, device=image.device) + 0.5) * (length / new) + margin
+        places.append(centers * (2 / (length + 2 * margin)) - 1)
+    grid = torch.stack(torch.meshgrid(*places, indexing="xy"), -1)
+    return F.grid_sample(around, grid[None].to(image.dtype), mode="bicubic", align_corners=False)[0]
+
+
+def fit(width: int, height: int, long_side: int, step: int = 1) -> tuple[int, int]:
+    """Width and height in proportion, both of them a multiple of ``step`` and at least 16 pixels.
+
+    The longer one is ``long_side``, or what multiple of ``step`` is next to it.
+    """
     factor = long_side / max(width, height)
-    return max(16, round(width * factor)), max(16, round(height * factor))
+    fitted = (max(16, round(side * factor / step) * step) for side in (width, height))
+    return next(fitted), next(fitted)
+
+
+def periodic(image: Tensor) -> Tensor:
+    """A K×H×W picture without the steps where its opposite edges meet.
+
+    What is taken away is the smoothest picture that has the same steps (Moisan 2011, *Periodic plus Smooth Image
+    Decomposition*, section 2).
+    """
+    height, width = image.shape[-2:]
+    steps = torch.zeros_like(image)
+    across, down = image[..., -1] - image[..., 0], image[..., -1, :] - image[..., 0, :]
+    steps[..., 0] += across
+    steps[..., -1] -= across
+    steps[..., 0, :] += down
+    steps[..., -1, :] -= down
+    rows, columns = (
+        2 * torch.cos(2 * math.pi * torch.arange(length, device=image.device) / length) for length in (height, width)
+    )
+    laplacian = rows[:, None] + columns - 4
+    laplacian[0, 0] = 1
+    smooth = torch.fft.fft2(steps) / laplacian
+    smooth[..., 0, 0] = 0
+    return image - torch.fft.ifft2(smooth).real
+
+
+def recolor(image: Tensor, like: Tensor, of: Tensor | None = None, of_like: Tensor | None = None) -> Tensor:
+    """A K×H×W picture with the mean and the covariance of another one's colors.
+
+    The linear map that moves the colors least (Pitié and Kokaram 2007, *The Linear Monge-Kantorovitch Linear Colour
+    Mapping*, section 4), as Gatys et al. 2016, *Preserving Color in Neural Artistic Style Transfer*, section 3.1.
+
+    Args:
+        of: H×W, how much each pixel of ``image`` counts; None counts all alike.
+        of_like: h×w, the same of ``like``.
+    """
+    mean, covariance = _color_statistics(image, of)
+    target_mean, target = _color_statistics(like, of_like)
+    root, inverse_root = _power(covariance, 0.5), _power(covariance, -0.5)
+    change = (inverse_root @ _power(root @ target @ root, 0.5) @ inverse_root).to(image.dtype)
+    shift = (target_mean - change.double() @ mean).to(image.dtype)
+    return (change @ image.flatten(1) + shift[:, None]).view_as(image)
+
+
+def _color_statistics(image: Tensor, weights: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Mean, K, and covariance, K×K, in double precision."""
+    pixels = image.flatten(1).double()
+    share = torch.ones_like(pixels[:1]) if weights is None else weights.flatten()[None].double()
+    share = share / share.sum()
+    mean = (pixels * share).sum(1)
+    apart = pixels - mean[:, None]
+    return mean, (apart * share) @ apart.T
+
+
+def _power(matrix: Tensor, exponent: float) -> Tensor:
+    """Of a symmetric matrix without negative eigenvalues; where colors hardly vary, the least is 1e-5."""
+    values, vectors = torch.linalg.eigh(matrix)
+    return (vectors * values.clamp_min(1e-5).pow(exponent)) @ vectors.T
+
+
+def region(mask: Tensor, content: Tensor) -> Tensor:
+    """H×W of the content's size, 0 to 1, from a 4×h×w picture of a mask: white is inside, black and transparent out."""
+    return resize(luma(mask[:3]) * mask[3:], content.shape[-1], content.shape[-2])[0].clamp(0, 1)
 
 
 def luma(rgb: Tensor) -> Tensor:

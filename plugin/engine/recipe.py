@@ -1,4 +1,4 @@
-"""What each quality is made of."""
+"""What the settings come to: the objective, the scales and the way downhill."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from dataclasses import dataclass
 
 from plugin.engine import statistics, vgg
 from plugin.engine.objective import Weights
-from plugin.settings import Settings
+from plugin.engine.optimizers import LBFGS, Adam, GradientDescent, Optimizer
+from plugin.settings import Settings, parse_layers
 
 GATYS_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 CONTENT_LAYER = "relu4_2"
+
+Measure = Callable[[statistics.Moments], statistics.StyleMeasure]
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class Scale:
 class Recipe:
     """Everything about how a picture is made that is not in the pictures."""
 
-    measure: Callable[[statistics.Moments], statistics.StyleMeasure]
+    measure: Measure
     weights: Weights
     border: vgg.Border
     largest: int
@@ -45,6 +48,7 @@ class Recipe:
     sooner; without it there is less of the photograph in the painting."""
     enlarge_style: bool
     """Whether a style picture may be enlarged beyond its own pixels to have the size of the picture."""
+    pooling: vgg.Pooling = "max"
 
     def scales(self, size: int) -> list[Scale]:
         """The scales on the way to a working size."""
@@ -56,24 +60,93 @@ class Recipe:
             scales.append(Scale(round(size / self.growth ** (steps - step)), iterations))
         return [*scales[:-1], Scale(size, scales[-1].iterations + self.finishing)]
 
+    @property
+    def ratio(self) -> float:
+        """λ: the weight of the style loss over that of the content loss; infinite where only the style counts."""
+        content = sum(self.weights.content.values()) + self.weights.ssim
+        return sum(self.weights.style.values()) / content if content else math.inf
+
 
 def of(settings: Settings) -> Recipe:
-    """The recipe of a quality, with the strength in its weights."""
+    """The recipe of a quality, changed as the other settings say."""
     recipe = _QUALITIES[settings.quality]
-    style = min(max(settings.strength / 100, 0.001), 1.0)
-    content = recipe.weights.content * ((1 - style) / style) ** 1.5
-    return dataclasses.replace(recipe, weights=dataclasses.replace(recipe.weights, content=content))
+    if settings.style_measure not in ("auto", recipe.measure.__name__.lower()):
+        measure, style = _BALANCED[settings.style_measure]
+        weights = dataclasses.replace(_NORMAL.weights, style=style)
+        recipe = dataclasses.replace(recipe, measure=measure, weights=weights)
+    if settings.tileable:
+        recipe = dataclasses.replace(recipe, border="circular")
+    if settings.iterations:
+        recipe = dataclasses.replace(recipe, iterations=(settings.iterations, settings.iterations), finishing=0)
+    return dataclasses.replace(recipe, pooling=settings.pooling, weights=_weights(recipe.weights, settings))
 
+
+def optimizer(settings: Settings) -> Optimizer:
+    """The optimizer that the settings name."""
+    if settings.optimizer == "adam":
+        return Adam(settings.learning_rate or 4.0, settings.beta1, settings.beta2)
+    if settings.optimizer == "gradient-descent":
+        return GradientDescent(settings.learning_rate or 1.0)
+    return LBFGS()
+
+
+def balanced(weights: Weights, sizes: Mapping[str, float]) -> Weights:
+    """Weights with which each term's gradient has the size that its share of the weights says.
+
+    Args:
+        sizes: the root mean square of each term's own gradient, at one and the same picture.
+    """
+    style = sum(weights.style.values())
+    whole = sum(weight * sizes[f"style {layer}"] for layer, weight in weights.style.items())
+    factors = {f"style {layer}": whole / style / max(sizes[f"style {layer}"], 1e-30) for layer in weights.style}
+    for term in (*(f"content {layer}" for layer in weights.content), "content ssim"):
+        if term in sizes:
+            factors[term] = whole / style * _CONTENT_GRADIENT / max(sizes[term], 1e-30)
+    return weights.scaled(factors)
+
+
+def _weights(weights: Weights, settings: Settings) -> Weights:
+    strength = min(max(settings.strength / 100, 0.001), 1.0)
+    factor = settings.content_weight * ((1 - strength) / strength) ** _STEEPNESS
+    content = _shared(weights.content, settings.content_layers, factor)
+    ssim = 0.0
+    if settings.content_measure == "ssim":
+        ssim = _SSIM * sum(weights.style.values()) * factor
+        content = {}
+    style = _shared(weights.style, settings.style_layers, settings.style_weight)
+    return dataclasses.replace(
+        weights, content=content, style=style, ssim=ssim, tv=weights.tv * settings.tv_weight * settings.style_weight
+    )
+
+
+def _shared(weights: Mapping[str, float], text: str, factor: float) -> dict[str, float]:
+    """The sum of ``weights`` × ``factor``, shared out as ``text`` says or, without one, as they are."""
+    shares = parse_layers(text) or weights
+    whole = sum(weights.values()) * factor
+    return {layer: whole * share / sum(shares.values()) for layer, share in shares.items()}
+
+
+_STEEPNESS = 1.5
+_SSIM = 0.05
+_CONTENT_GRADIENT = 0.3
+_TV = 0.0
+
+_BALANCED: Mapping[str, tuple[Measure, Mapping[str, float]]] = {
+    # style-transfer-pytorch's 256:64:16:4:1 once each layer is measured relative to its own size; of relu5_1 that
+    # leaves 0.0004, and nothing to see.
+    "wasserstein": (statistics.Wasserstein, {"relu1_1": 0.05, "relu2_1": 0.52, "relu3_1": 0.39, "relu4_1": 0.04}),
+    "euclidean": (statistics.RelativeEuclidean, {"relu1_1": 0.1, "relu2_1": 0.3, "relu3_1": 0.3, "relu4_1": 0.3}),
+    "mahalanobis": (statistics.Mahalanobis, {"relu1_1": 0.1, "relu2_1": 0.3, "relu3_1": 0.3, "relu4_1": 0.3}),
+}
+"""Each measure with the weights of its layers, so that all of them turn a picture equally far into a painting."""
 
 _NORMAL = Recipe(
     measure=statistics.Wasserstein,
-    # style-transfer-pytorch's 256:64:16:4:1 once each layer is measured relative to its own size; of relu5_1 that
-    # leaves 0.0004, and nothing to see. The content counts more than there (0.007): a cat in Hokusai's waves has to
-    # stay a cat.
     weights=Weights(
-        content=0.018,
-        style={"relu1_1": 0.05, "relu2_1": 0.52, "relu3_1": 0.39, "relu4_1": 0.04},
-        tv=0.0,
+        # More than style-transfer-pytorch's 0.007: a cat in Hokusai's waves has to stay a cat.
+        content={CONTENT_LAYER: 0.018},
+        style=_BALANCED["wasserstein"][1],
+        tv=_TV,
         box=1e-7,
     ),
     border="replicate",
@@ -93,7 +166,13 @@ _QUALITIES: Mapping[str, Recipe] = {
     # neural-style-pt at its defaults; it starts from noise and needs 1000 iterations.
     "gatys": Recipe(
         measure=statistics.Euclidean,
-        weights=Weights(content=5, style=dict.fromkeys(GATYS_LAYERS, 100.0), tv=1e-3, box=0.1, relative=False),
+        weights=Weights(
+            content={CONTENT_LAYER: 5.0},
+            style=dict.fromkeys(GATYS_LAYERS, 100.0),
+            tv=1e-3,
+            box=0.1,
+            relative=False,
+        ),
         border="zero",
         largest=512,
         coarsest=128,

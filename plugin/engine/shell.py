@@ -8,21 +8,32 @@ import json
 import logging
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from plugin import __version__
-from plugin.engine import devices, pictures
+from plugin.engine import devices, pictures, plot, report
+from plugin.engine.canvas import Style
+from plugin.engine.pictures import Loaded
 from plugin.engine.refusal import Refusal
 from plugin.engine.transfer import Step, StyleTransfer, Task
-from plugin.settings import Settings
+from plugin.settings import Settings, parse_blend
 
 _log = logging.getLogger("neural-style.shell")
 
+_BAR = 30
+"""Characters."""
+
 
 def stylize(options: argparse.Namespace, settings: Settings) -> int:
-    """Paint ``options.content`` in the style of ``options.style`` and return the exit status."""
+    """Paint ``options.content`` in the style of its styles and return the exit status."""
+    return exit_status(lambda: _stylize(options, settings))
+
+
+def exit_status(work: Callable[[], None]) -> int:
+    """Do the work of a command, say in a sentence why it was not done, and return the exit status."""
     try:
-        _stylize(options, settings)
+        work()
     except Refusal as refusal:
         print(f"\r{refusal}", file=sys.stderr)
         return 1
@@ -35,34 +46,60 @@ def stylize(options: argparse.Namespace, settings: Settings) -> int:
 def _stylize(options: argparse.Namespace, settings: Settings) -> None:
     start = time.perf_counter()
     devices.use_threads()
-    for path in filter(None, (options.output, options.report)):
-        _check_folder(path)
-    content, style = pictures.load(options.content), pictures.load(options.style)
-    device = devices.choose(settings.device)
-    digest = hashlib.sha256(options.style.read_bytes()).hexdigest()
-    follower = _Follower(sys.stderr.isatty())
-    task = Task(content.rgba, style.rgba, digest, settings, content.grey)
+    for path in filter(None, (options.output, options.report, options.plot)):
+        check_folder(path)
+    content, task = read_task(options, settings)
+    device = devices.choose(settings.device, settings.precision)
+    every = options.report_every if options.report or options.plot else 0
+    follower = _Follower(sys.stderr.isatty(), every)
     painted = StyleTransfer(device).paint(task, follower)
     pictures.save(painted, options.output, content)
     seconds = time.perf_counter() - start
     follower.finish(f"{options.output}: {seconds:.1f} s on {device.name}")
     if options.report:
-        report = {
-            "version": __version__,
+        told = {
             "content": options.content.name,
-            "style": options.style.name,
-            "style_sha256": digest,
-            "settings": settings.to_json(),
-            "seed": settings.seed,
-            "device": device.name,
-            "precision": str(device.dtype).removeprefix("torch."),
-            "seconds": seconds,
+            "style": [path.name for path in options.style],
+            "style_sha256": [style.key for style in task.styles],
+            **report.of(task, device, seconds, follower.trace, report.Comparison(task, device)(painted)),
             "trace": follower.trace,
         }
-        options.report.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        options.report.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    if options.plot:
+        plot.losses(
+            follower.trace, options.plot, f"{options.content.name} × {', '.join(p.name for p in options.style)}"
+        )
 
 
-def _check_folder(path: Path) -> None:
+def read_task(options: argparse.Namespace, settings: Settings) -> tuple[Loaded, Task]:
+    """The content as it was loaded, and what to paint.
+
+    Raises:
+        Refusal: a picture cannot be read, or the numbers of styles, weights and regions do not fit together.
+    """
+    content = pictures.load(options.content)
+    weights = parse_blend(settings.blend) or [1.0] * len(options.style)
+    regions = [None if str(path) == "-" else path for path in options.region or []]
+    if len(weights) != len(options.style):
+        raise Refusal(
+            f"There are {len(options.style)} styles and {len(weights)} numbers in --blend; give one for each."
+        )
+    if len(regions) > len(options.style):
+        raise Refusal(f"There are {len(regions)} regions and {len(options.style)} styles; give one style for each.")
+    regions += [None] * (len(options.style) - len(regions))
+    styles = [
+        Style(
+            picture=pictures.load(path).rgba,
+            key=hashlib.sha256(path.read_bytes()).hexdigest(),
+            region=None if region is None else pictures.region(pictures.load(region).rgba, content.rgba),
+            weight=weight,
+        )
+        for path, weight, region in zip(options.style, weights, regions, strict=True)
+    ]
+    return content, Task(content.rgba, styles, settings, content.grey)
+
+
+def check_folder(path: Path) -> None:
     """Find out before the work, not after it, that its result has no place.
 
     Raises:
@@ -72,29 +109,36 @@ def _check_folder(path: Path) -> None:
         raise Refusal(f"The folder of “{path}” does not exist; make it or choose another.")
 
 
+def draw_bar(fraction: float, words: str) -> None:
+    """Draw a progress bar with a few words after it, over the one before."""
+    filled = round(_BAR * fraction)
+    print(f"\r{'█' * filled}{'·' * (_BAR - filled)} {words}   ", end="", file=sys.stderr, flush=True)
+
+
 class _Follower:
-    """Keeps the losses of every iteration and draws a progress bar where there is a terminal."""
+    """Keeps the losses of every so many iterations and draws a progress bar where there is a terminal."""
 
-    _BAR = 30
+    _SECONDS = 0.1
+    """Between two pictures of the bar: asking for the losses makes a graphics card wait."""
 
-    def __init__(self, draws: bool) -> None:
-        self._draws = draws
-        self.trace: list[dict[str, float]] = []
+    def __init__(self, draws: bool, every: int) -> None:
+        self._draws, self._every = draws, every
+        self._drawn = 0.0
+        self.trace: list[dict[str, Any]] = []
 
     def __call__(self, step: Step) -> None:
-        losses = step.losses()
-        self.trace.append(step.trace_entry(losses))
-        if not self._draws:
+        draws = self._draws and (step.fraction == 1 or step.seconds - self._drawn >= self._SECONDS)
+        keeps = self._every > 0 and step.is_due(self._every)
+        if not draws and not keeps:
             return
-        filled = round(self._BAR * step.fraction)
-        bar = "█" * filled + "·" * (self._BAR - filled)
+        losses = step.losses()
+        if keeps:
+            self.trace.append(step.trace_entry(losses))
+        if not draws:
+            return
+        self._drawn = step.seconds
         where = f"scale {step.scale} of {step.scales} ({step.width} × {step.height})"
-        print(
-            f"\r{bar} {where}, {step.seconds_left:.0f} s left, loss {losses['total']:.4g}   ",
-            end="",
-            file=sys.stderr,
-            flush=True,
-        )
+        draw_bar(step.fraction, f"{where}, {step.seconds_left:.0f} s left, loss {losses['total']:.4g}")
 
     def finish(self, sentence: str) -> None:
         print(f"\r\033[K{sentence}" if self._draws else sentence, file=sys.stderr)

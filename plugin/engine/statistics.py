@@ -37,13 +37,42 @@ class Moments:
             features: 1×C×H×W.
             weights: how much each position counts, H×W, not negative, not all zero; None counts all alike.
         """
+        moments = MomentSum()
+        moments.add(features, weights)
+        return moments.moments()
+
+
+class MomentSum:
+    """The moments of a feature map that may be seen piece by piece."""
+
+    def __init__(self) -> None:
+        self.weight: Tensor | float = 0.0
+        """Of all positions so far."""
+        self._mean: Tensor | float = 0.0
+        self._second: Tensor | float = 0.0
+        self._only: tuple[Tensor, Tensor | None] | None = None
+        """The one piece there is, if it has fewer positions than channels, and its weights."""
+
+    def add(self, features: Tensor, weights: Tensor | None = None) -> None:
+        """Add a piece; the arguments are those of :meth:`Moments.of`, but all weights may be zero here."""
         rows = at_least_float32(_rows(features))
-        positions, channels = rows.shape
-        share = 1 / positions if weights is None else weights.reshape(-1, 1) / weights.sum()
-        mean = (rows * share).sum(0)
-        second = rows.T @ rows * share if weights is None else (rows * share).T @ rows
-        few = (rows - mean) * share**0.5 if positions < channels else None
-        return Moments(mean, second, few)
+        weighted = rows if weights is None else rows * weights.reshape(-1, 1)
+        is_first = not isinstance(self._mean, Tensor)
+        self._only = (rows, weights) if is_first and len(rows) < rows.shape[1] else None
+        self.weight = self.weight + (len(rows) if weights is None else weights.sum() + 1e-12)
+        self._mean = self._mean + weighted.sum(0)
+        self._second = self._second + weighted.T @ rows
+
+    def moments(self) -> Moments:
+        """Of all pieces together."""
+        mean, second = self._mean / self.weight, self._second / self.weight
+        assert isinstance(mean, Tensor)
+        assert isinstance(second, Tensor)
+        if self._only is None:
+            return Moments(mean, second)
+        rows, weights = self._only
+        share = 1 / len(rows) if weights is None else weights.reshape(-1, 1) / self.weight
+        return Moments(mean, second, (rows - mean) * share**0.5)
 
 
 @dataclass(frozen=True)
@@ -53,16 +82,26 @@ class MomentGradient:
     mean: Tensor
     second: Tensor
 
-    def of_features(self, features: Tensor, weights: Tensor | None = None) -> Tensor:
-        """The gradient with respect to the feature map that the moments were taken of, in its shape and dtype."""
+    def scaled(self, factor: float) -> MomentGradient:
+        """The gradient of ``factor`` times the number."""
+        return MomentGradient(self.mean * factor, self.second * factor)
+
+    def of_features(
+        self, features: Tensor, weights: Tensor | None = None, total: Tensor | float | None = None
+    ) -> Tensor:
+        """The gradient with respect to the feature map that the moments were taken of, in its shape and dtype.
+
+        Args:
+            total: the weight of all positions, where ``features`` and ``weights`` are only a piece of them.
+        """
         rows = _rows(features)
-        slope = (2 * self.second).to(rows.dtype)
-        offset = self.mean.to(rows.dtype)
+        slope, offset = 2 * self.second, self.mean
         if weights is None:
-            gradient = torch.addmm(offset / len(rows), rows, slope, alpha=1 / len(rows))
+            share = 1 / (len(rows) if total is None else total)
+            gradient = torch.addmm((offset * share).to(rows.dtype), rows, (slope * share).to(rows.dtype))
         else:
-            share = (weights.reshape(-1, 1) / weights.sum()).to(rows.dtype)
-            gradient = torch.addmm(offset, rows, slope).mul_(share)
+            each = (weights.reshape(-1, 1) / (weights.sum() if total is None else total)).to(rows.dtype)
+            gradient = torch.addmm(offset.to(rows.dtype), rows, slope.to(rows.dtype)).mul_(each)
         _, channels, height, width = features.shape
         return gradient.view(1, height, width, channels).permute(0, 3, 1, 2)
 
@@ -82,12 +121,54 @@ class Euclidean:
 
     def __init__(self, style: Moments) -> None:
         self._target = style.second
+        channels = len(style.mean)
+        self._factor: Tensor | float = 1 / channels**4
 
     def __call__(self, moments: Moments) -> tuple[Tensor, MomentGradient]:
-        channels = len(moments.mean)
-        difference = (moments.second - self._target) / channels
-        gradient = difference * (2 / channels**3)
-        return difference.square().mean(), MomentGradient(torch.zeros_like(moments.mean), gradient)
+        difference = moments.second - self._target
+        gradient = difference * (2 * self._factor)
+        return difference.square().sum() * self._factor, MomentGradient(torch.zeros_like(moments.mean), gradient)
+
+
+class RelativeEuclidean(Euclidean):
+    """The same relative to the style's own Gram matrix, so that it means the same for every layer and style."""
+
+    def __init__(self, style: Moments) -> None:
+        super().__init__(style)
+        self._factor = 1 / style.second.square().sum().clamp_min(1e-30)
+
+
+class Mahalanobis:
+    """Distance of means and covariances, measured in the space in which the style's own covariance is the identity.
+
+    (μ − μ')ᵀ Σ'⁻¹ (μ − μ') + |Σ'^-½ (Σ − Σ') Σ'^-½|², per channel: the square of Mahalanobis' distance between the
+    means (P. C. Mahalanobis 1936, *On the generalized distance in statistics*), and of the affine-invariant
+    distance between the covariances to first order (Pennec et al. 2006, *A Riemannian Framework for Tensor
+    Computing*, section 3). A rare pattern of the style counts as much as a common one.
+
+    To Σ', where it divides, is added a part of its mean variance: directions in which the style has next to nothing
+    would otherwise count for everything.
+    """
+
+    _RIDGE = 0.1
+
+    def __init__(self, style: Moments) -> None:
+        self._mean, self._covariance = style.mean.double(), _covariance(style)
+        channels = len(self._mean)
+        ridge = self._RIDGE * self._covariance.trace() / channels + 1e-12
+        identity = torch.eye(channels, dtype=torch.float64, device=self._mean.device)
+        self._inverse = torch.linalg.inv(self._covariance + ridge * identity) / channels**0.5
+
+    def __call__(self, moments: Moments) -> tuple[Tensor, MomentGradient]:
+        mean, dtype = moments.mean.double(), moments.mean.dtype
+        channels = len(mean)
+        apart = mean - self._mean
+        of_mean = self._inverse @ apart / channels**0.5
+        wider = _covariance(moments) - self._covariance
+        of_covariance = self._inverse @ wider @ self._inverse
+        distance = apart @ of_mean + (of_covariance * wider).sum()
+        of_mean = 2 * of_mean - 4 * of_covariance @ mean
+        return distance.to(dtype), MomentGradient(of_mean.to(dtype), (2 * of_covariance).to(dtype))
 
 
 class Wasserstein:
@@ -119,7 +200,13 @@ class Wasserstein:
 
     def __call__(self, moments: Moments) -> tuple[Tensor, MomentGradient]:
         mean = moments.mean.double()
-        if moments.few is None:
+        if mean.device.type != "cpu":
+            covariance = _covariance(moments)
+            trace = covariance.trace()
+            root, inverse_root = square_roots(self._root @ covariance @ self._root, self._floor**2)
+            transport = self._root @ inverse_root @ self._root
+            roots = root.diagonal()
+        elif moments.few is None:
             covariance = _covariance(moments)
             trace = covariance.trace()
             values, vectors = _eigh(self._root @ covariance @ self._root)
@@ -133,8 +220,9 @@ class Wasserstein:
             across = (
                 vectors.T @ seen @ self._root * values.clamp_min(1e-10 * float(values[-1]) + 1e-30).rsqrt()[:, None]
             )
-        roots = (values.clamp_min(0) + self._floor**2).sqrt()
-        transport = across.T @ (across / roots[:, None])
+        if mean.device.type == "cpu":
+            roots = (values.clamp_min(0) + self._floor**2).sqrt()
+            transport = across.T @ (across / roots[:, None])
         apart = mean - self._mean
         distance = apart.square().sum() + trace - 2 * (roots - self._floor).sum() - self._at_style
         of_covariance = -transport / self._energy
@@ -142,6 +230,41 @@ class Wasserstein:
         of_mean = 2 * (apart / self._energy - of_covariance @ mean)
         dtype = moments.mean.dtype
         return (distance / self._energy).to(dtype), MomentGradient(of_mean.to(dtype), of_covariance.to(dtype))
+
+
+def square_roots(matrix: Tensor, floor: float) -> tuple[Tensor, Tensor]:
+    """(M + floor I)^½ and its inverse, of a symmetric matrix M without negative eigenvalues, in products alone.
+
+    For graphics cards, which multiply matrices far faster than they find eigenvectors, and do it without waiting for
+    the processor. Newton and Schulz's iteration in its coupled form (Higham 2008, *Functions of Matrices*, section
+    6.7), every step scaled to the interval that the eigenvalues are left in (Chen and Chow 2014, *A Stable Scaling of
+    Newton-Schulz for Improving the Sign Function Computation of a Hermitian Matrix*, section 3).
+
+    Args:
+        matrix: C×C, double precision.
+        floor: above 0. Below 1e-10 of the largest eigenvalue roots are too small, never too large.
+    """
+    identity = torch.eye(len(matrix), dtype=matrix.dtype, device=matrix.device)
+    matrix = matrix + floor * identity
+    size = matrix.norm()
+    root, inverse = matrix / size, identity
+    for factor in _FACTORS:
+        change = torch.addmm(identity, inverse, root, beta=1.5 * factor, alpha=-0.5 * factor**3)
+        root, inverse = root @ change, change @ inverse
+    return root * size.sqrt(), inverse / size.sqrt()
+
+
+def _scaling(smallest: float) -> list[float]:
+    """The steps' factors that bring every eigenvalue from ``smallest`` to 1 up to 1."""
+    factors = []
+    while 1 - smallest > 1e-15:
+        factors.append((3 / (1 + smallest + smallest**2)) ** 0.5)
+        scaled = factors[-1] * smallest
+        smallest = scaled * (3 - scaled**2) / 2
+    return [*factors, 1.0]
+
+
+_FACTORS = _scaling(1e-5)
 
 
 def _eigh(matrix: Tensor) -> tuple[Tensor, Tensor]:

@@ -9,33 +9,38 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
+import torch
 from torch import Tensor
 
-from plugin.engine import recipe
-from plugin.engine.canvas import Canvas
+from plugin.engine import optimizers, recipe
+from plugin.engine.canvas import Canvas, Style
 from plugin.engine.devices import Device
-from plugin.engine.objective import Evaluation, Objective, shrink
-from plugin.engine.optimizers import LBFGS
+from plugin.engine.objective import Evaluation, Objective, StyleTerm, shrink
+from plugin.engine.optimizers import Optimizer
 from plugin.engine.recipe import Recipe, Scale
+from plugin.engine.replay import Replay
 from plugin.engine.statistics import Moments, StyleMeasure
-from plugin.engine.vgg import VGG16, Border
+from plugin.engine.vgg import VGG16
 from plugin.settings import Settings
 
-_NOISE = 2.0
-"""Standard deviation, in 0–255, of what the seed adds to the start: unseen itself, but no two seeds end alike."""
+_FLAT_AFTER = 10
+"""Iterations over which the loss has to fall for a scale to go on."""
+
+_BALANCING_NOISE = 64.0
+"""Standard deviation, in 0–255, of the noise over the content at which the terms' gradients are compared. At the
+content itself the content loss has none."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """What to paint. ``content`` and ``style`` are 4×H×W R'G'B'A, 0 to 1; ``grey`` paints in luma alone."""
+    """What to paint. ``content`` is 4×H×W R'G'B'A, 0 to 1; ``grey`` paints in luma alone."""
 
     content: Tensor
-    style: Tensor
-    style_key: str
-    """The same for the same style picture; its statistics are kept under it."""
+    styles: Sequence[Style]
     settings: Settings = field(default_factory=Settings)
     grey: bool = False
 
@@ -56,15 +61,27 @@ class Step:
     preview: Callable[[int], Tensor]
     """Given a long side, the picture as it is now: 4×H×W on the CPU."""
 
+    def is_due(self, every: int) -> bool:
+        """Whether it is the first or the last of its scale or one of every so many."""
+        return self.iteration in (1, self.iterations) or self.iteration % every == 0
+
     def losses(self) -> dict[str, float]:
         """The parts of the objective as numbers; on a GPU this waits for them."""
         parts = {"content": self.evaluation.content, "style": self.evaluation.style, "tv": self.evaluation.tv}
         numbers = {name: float(value) for name, value in parts.items()}
         return {"total": sum(numbers.values()), **numbers}
 
-    def trace_entry(self, losses: dict[str, float]) -> dict[str, float]:
+    def trace_entry(self, losses: dict[str, float]) -> dict[str, Any]:
         """One line of a report's trace, with what :meth:`losses` returned."""
-        return {"scale": self.scale, "iteration": self.iteration, "seconds": self.seconds, **losses}
+        return {
+            "scale": self.scale,
+            "width": self.width,
+            "height": self.height,
+            "iteration": self.iteration,
+            "seconds": self.seconds,
+            **losses,
+            "layers": {name: float(loss) for name, loss in self.evaluation.layers.items()},
+        }
 
     @property
     def seconds_left(self) -> float:
@@ -79,7 +96,7 @@ class StyleTransfer:
 
     def __init__(self, device: Device) -> None:
         self.device = device
-        self._networks: dict[tuple[frozenset[str], Border], VGG16] = {}
+        self._networks: dict[tuple[object, ...], VGG16] = {}
         self._statistics: OrderedDict[tuple[object, ...], dict[str, StyleMeasure]] = OrderedDict()
 
     def paint(self, task: Task, on_step: Callable[[Step], None] = lambda step: None) -> Tensor:
@@ -92,38 +109,43 @@ class StyleTransfer:
             4×H×W of the content's size and with its alpha, on the CPU.
 
         Raises:
-            Refusal: there is nothing to see in the content or the style.
+            Refusal: there is nothing to see in the content, in a style or in its region.
         """
         chosen = recipe.of(task.settings)
         settings = task.settings
         own_size = max(task.content.shape[-2:])
         canvas = Canvas(
             task.content,
-            task.style,
+            task.styles,
             working_size=settings.size or min(own_size, chosen.largest),
             grey=task.grey,
-            keep_colors=settings.preserve_colors == "luminance",
+            colors=settings.preserve_colors,
+            wraps=settings.tileable,
         )
         self._optimize(task, chosen, canvas, on_step)
         return canvas.finished()
 
     def _optimize(self, task: Task, chosen: Recipe, canvas: Canvas, on_step: Callable[[Step], None]) -> None:
         """Minimise the objective at every scale, each starting from the one before."""
+        settings = task.settings
         scales = chosen.scales(canvas.working_size)
         cost = [scale.iterations * scale.size**2 for scale in scales]
+        optimizer = recipe.optimizer(settings)
+        device = self.device.torch_device
         start = time.perf_counter()
         for index, scale in enumerate(scales):
             objective = self._objective(task, chosen, canvas, scale)
             if index == 0:
-                image = canvas.start(scale.size, self.device.torch_device, _NOISE, task.settings.seed)
+                image = canvas.start(scale.size, device, settings.start, settings.seed)
             else:
-                image = canvas.enlarge(scale.size, self.device.torch_device, chosen.adds_detail)
-            optimizer = LBFGS()
+                image = canvas.enlarge(scale.size, device, chosen.adds_detail)
+                optimizer.enlarge(*image.shape[-2:])
+            guard = _Guard(settings)
+            step = _step(objective, optimizer, guard, image)
             for iteration in range(1, scale.iterations + 1):
-                evaluation = objective(image)
-                optimizer.step(image, evaluation.gradient)
-                canvas.image = image
-                done = sum(cost[:index]) + cost[index] * iteration / scale.iterations
+                evaluation = step()
+                flat = guard.is_flat(iteration, evaluation)
+                done = sum(cost[:index]) + cost[index] * (1 if flat else iteration / scale.iterations)
                 height, width = image.shape[-2:]
                 on_step(
                     Step(
@@ -132,34 +154,43 @@ class StyleTransfer:
                         width=width,
                         height=height,
                         iteration=iteration,
-                        iterations=scale.iterations,
+                        iterations=iteration if flat else scale.iterations,
                         fraction=done / sum(cost),
                         seconds=time.perf_counter() - start,
                         evaluation=evaluation,
                         preview=canvas.preview,
                     )
                 )
+                if flat:
+                    break
 
     def _objective(self, task: Task, chosen: Recipe, canvas: Canvas, scale: Scale) -> Objective:
-        content, visible = canvas.content_at(scale.size, self.device.torch_device)
-        return Objective(
-            self._network(chosen),
-            recipe.CONTENT_LAYER,
-            content,
-            self._style_measures(task, chosen, canvas, scale.size),
-            chosen.weights,
-            visible,
-        )
+        device = self.device.torch_device
+        content, visible = canvas.content_at(scale.size, device)
+        styles = [
+            StyleTerm(self._style_measures(task, number, chosen, canvas, scale.size), share, guidance)
+            for number, (share, guidance) in enumerate(canvas.guidance_at(scale.size, device))
+        ]
+        objective = Objective(self._network(chosen), content, styles, chosen.weights, visible)
+        if task.settings.normalize_gradients:
+            noise = torch.randn(content.shape, generator=torch.Generator().manual_seed(0)).to(device)
+            sizes = objective.gradient_sizes((content + _BALANCING_NOISE * noise).clamp(0, 255))
+            objective.weights = recipe.balanced(chosen.weights, sizes)
+        return objective
 
-    def _style_measures(self, task: Task, chosen: Recipe, canvas: Canvas, size: int) -> dict[str, StyleMeasure]:
+    def _style_measures(
+        self, task: Task, number: int, chosen: Recipe, canvas: Canvas, size: int
+    ) -> dict[str, StyleMeasure]:
+        style = task.styles[number]
         style_size = round(size * task.settings.style_scale / 100)
-        own_size = max(task.style.shape[-2:])
         if not chosen.enlarge_style:
-            style_size = min(style_size, own_size)
-        key = (task.style_key, style_size, canvas.style_key, chosen.measure, chosen.border)
+            style_size = min(style_size, max(style.picture.shape[-2:]))
+        network = self._network(chosen)
+        layers = frozenset(chosen.weights.style)
+        key = (style.key, style_size, canvas.style_key(number), chosen.measure, layers, id(network))
         if key not in self._statistics:
-            style, visible = canvas.style_at(style_size, self.device.torch_device)
-            features = self._network(chosen).features(style.expand(1, 3, -1, -1))
+            picture, visible = canvas.style_at(number, style_size, self.device.torch_device)
+            features = network.features(picture.expand(1, 3, -1, -1))
             self._statistics[key] = {
                 layer: chosen.measure(Moments.of(features[layer], None if visible is None else shrink(visible, layer)))
                 for layer in chosen.weights.style
@@ -170,8 +201,44 @@ class StyleTransfer:
         return self._statistics[key]
 
     def _network(self, chosen: Recipe) -> VGG16:
-        layers = frozenset((*chosen.weights.style, recipe.CONTENT_LAYER))
-        key = (layers, chosen.border)
+        layers = frozenset((*chosen.weights.style, *chosen.weights.content))
+        key = (layers, chosen.border, chosen.pooling)
         if key not in self._networks:
-            self._networks[key] = VGG16(layers, self.device.torch_device, self.device.dtype, chosen.border)
+            device = self.device
+            self._networks[key] = VGG16(layers, device.torch_device, device.dtype, chosen.border, chosen.pooling)
         return self._networks[key]
+
+
+def _step(objective: Objective, optimizer: Optimizer, guard: _Guard, image: Tensor) -> Callable[[], Evaluation]:
+    """One iteration, which changes ``image``. On NVIDIA and AMD cards it is recorded once and then replayed."""
+
+    def step() -> Evaluation:
+        evaluation = objective(image)
+        optimizer.step(image, guard.clip(evaluation.gradient))
+        return evaluation
+
+    return Replay(step) if image.device.type == "cuda" else step
+
+
+class _Guard:
+    """Keeps the gradients of one scale within bounds, and sees when there is nothing left to gain."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._clipping, self._below = settings.gradient_clipping, settings.stop_below / 100
+        self._longest: Tensor | None = None
+        self._before: float | None = None
+
+    def clip(self, gradient: Tensor) -> Tensor:
+        """No longer than so many times the first one."""
+        if not self._clipping:
+            return gradient
+        if self._longest is None:
+            self._longest = self._clipping * gradient.square().mean().sqrt()
+        return optimizers.clipped(gradient, self._longest)
+
+    def is_flat(self, iteration: int, evaluation: Evaluation) -> bool:
+        """Whether the last iterations lowered the loss by less than what was asked for."""
+        if not self._below or iteration % _FLAT_AFTER != 1:
+            return False
+        before, self._before = self._before, float(evaluation.total)
+        return before is not None and before - self._before < self._below * before

@@ -21,17 +21,13 @@ from torch import Tensor, nn
 from torchvision.models import vgg16
 
 from plugin.engine.refusal import Refusal
+from plugin.settings import LAYERS
 
 WEIGHTS = Path(__file__).with_name("weights") / "vgg16_features.pt"
 WEIGHTS_SHA256 = "ffd4ff0d19f78ae7a3c40a93c352b22ac5d591e000129f195e39e01bd23372ce"
 
 MEAN = (123.68, 116.779, 103.939)
 """Of the training pictures, R'G'B' in 0–255; it is subtracted from the input."""
-
-_CONVOLUTIONS_OF_BLOCK = (2, 2, 3, 3, 3)
-
-LAYERS = tuple(f"relu{block}_{n}" for block, count in enumerate(_CONVOLUTIONS_OF_BLOCK, 1) for n in range(1, count + 1))
-"""The names of the feature maps, in the order in which they are computed."""
 
 AVERAGE_POOL_SCALE = 1.5
 """The maximum of four neighbours over their mean, in VGG-16's feature maps of photographs."""
@@ -92,7 +88,7 @@ class VGG16:
     ) -> None:
         wanted = set(layers)
         self.layers = tuple(layer for layer in LAYERS if layer in wanted)
-        self.dtype = dtype
+        self.dtype, self.border = dtype, border
         self._mean = torch.tensor(MEAN, device=device).view(1, 3, 1, 1)
         self._chain: list[_Convolution | _MaxPool | _AveragePool] = []
         with torch.device("meta"):  # names and shapes only: the classifier's 500 MB are never made

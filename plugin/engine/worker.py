@@ -10,17 +10,20 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import IO
+from typing import IO, Any
 
 import torch
 
 from plugin import __version__, protocol
-from plugin.engine import devices, pictures
+from plugin.engine import devices, pictures, report, sweep
+from plugin.engine.canvas import Style
 from plugin.engine.refusal import Refusal
 from plugin.engine.transfer import Step, StyleTransfer, Task
+from plugin.grid import SCORES, Grid
 from plugin.protocol import (
     Cancel,
     Cancelled,
+    Cell,
     Failure,
     Hello,
     Job,
@@ -31,7 +34,10 @@ from plugin.protocol import (
     Progress,
     Result,
     Submit,
+    Sweep,
+    Swept,
 )
+from plugin.settings import parse_blend
 
 _log = logging.getLogger("neural-style.engine")
 
@@ -49,9 +55,9 @@ class Worker:
 
     def __init__(self, source: IO[bytes], sink: IO[bytes]) -> None:
         self._source, self._sink = source, sink
-        self._jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
+        self._requests: queue.SimpleQueue[Submit | Sweep] = queue.SimpleQueue()
         self._cancelled: set[int] = set()
-        self._transfers: dict[str, StyleTransfer] = {}
+        self._transfers: dict[tuple[str, torch.dtype], StyleTransfer] = {}
 
     def serve(self) -> None:
         """Work until the input ends, which ends the process."""
@@ -60,15 +66,15 @@ class Worker:
         self._send(Hello(protocol.VERSION, __version__, {kind: device.name for kind, device in available.items()}))
         threading.Thread(target=self._listen, daemon=True).start()
         while True:
-            job = self._jobs.get()
-            self._send(self._answer(job))
-            self._cancelled.discard(job.id)
+            request = self._requests.get()
+            self._send(self._answer(request))
+            self._cancelled.discard(request.job.id)
 
     def _listen(self) -> None:
         try:
             while (message := protocol.read(self._source)) is not None:
-                if isinstance(message, Submit):
-                    self._jobs.put(message.job)
+                if isinstance(message, (Submit, Sweep)):
+                    self._requests.put(message)
                 elif isinstance(message, Cancel):
                     self._cancelled.add(message.id)
         except protocol.ProtocolError:
@@ -83,10 +89,11 @@ class Worker:
         except OSError:
             os._exit(0)
 
-    def _answer(self, job: Job) -> Message:
-        """Do a job, whatever becomes of it."""
+    def _answer(self, request: Submit | Sweep) -> Message:
+        """Do a job or a sweep, whatever becomes of it."""
+        job = request.job
         try:
-            return self._paint(job)
+            return self._sweep(request) if isinstance(request, Sweep) else self._paint(job)
         except _GivenUp:
             return Cancelled(job.id)
         except Refusal as refusal:
@@ -101,19 +108,68 @@ class Worker:
 
     def _paint(self, job: Job) -> Result:
         start = time.perf_counter()
-        device = devices.choose(job.settings.device)
-        transfer = self._transfers.setdefault(device.kind, StyleTransfer(device))
+        settings = job.settings
+        device = devices.choose(settings.device, settings.precision)
+        transfer = self._transfers.setdefault((device.kind, device.dtype), StyleTransfer(device))
         follower = _Follower(job, self._send, lambda: job.id in self._cancelled)
-        task = Task(
-            content=pictures.from_wire(job.content),
-            style=pictures.open_style(job.style),
-            style_key=_digest(job.style),
-            settings=job.settings,
-            grey=job.grey,
-        )
+        task = _task(job)
         painted = transfer.paint(task, follower)
+        likeness = report.Comparison(task, device)(painted) if job.report_every else None
         picture = pictures.to_wire(painted)
-        return Result(job.id, picture, device.name, time.perf_counter() - start, follower.trace)
+        seconds = time.perf_counter() - start
+        told = report.of(task, device, seconds, follower.trace, likeness)
+        return Result(job.id, picture, device.name, seconds, follower.trace, told)
+
+    def _sweep(self, request: Sweep) -> Swept:
+        start = time.perf_counter()
+        job = request.job
+        if request.score not in (choice.value for choice in SCORES):
+            raise Refusal(f"There is no score {request.score!r}; choose {', '.join(c.value for c in SCORES)}.")
+        try:
+            grid = Grid.of(job.settings, request.vary)
+        except ValueError as error:
+            raise Refusal(str(error)) from error
+        follower = _Follower(job, self._send, lambda: job.id in self._cancelled)
+        places, scores = [], []
+        for cell in sweep.paint(_task(job), grid, self._transfers, follower):
+            places.append(list(cell.place))
+            scores.append(cell.scores[request.score])
+            self._send(
+                Cell(
+                    id=job.id,
+                    place=places[-1],
+                    changed=grid.changed(cell.place),
+                    settings=cell.settings,
+                    picture=pictures.to_wire(cell.picture),
+                    losses=Losses(**cell.losses),
+                    score=scores[-1],
+                    scores=cell.scores,
+                    seconds=cell.report["seconds"],
+                    report=cell.report,
+                )
+            )
+        return Swept(job.id, [places[number] for number in sweep.ranked(scores)], time.perf_counter() - start)
+
+
+def _task(job: Job) -> Task:
+    """What to paint.
+
+    Raises:
+        Refusal: a picture cannot be used, or the numbers of styles and weights do not fit together.
+    """
+    weights = parse_blend(job.settings.blend) or [1.0] * len(job.styles)
+    if len(weights) != len(job.styles):
+        raise Refusal(f"There are {len(job.styles)} styles and {len(weights)} numbers in “blend”; give one for each.")
+    styles = [
+        Style(
+            picture=pictures.open_style(style.picture),
+            key=_digest(style.picture),
+            region=None if style.region is None else pictures.mask_from_wire(style.region),
+            weight=weight,
+        )
+        for style, weight in zip(job.styles, weights, strict=True)
+    ]
+    return Task(pictures.from_wire(job.content), styles, job.settings, job.grey)
 
 
 class _Follower:
@@ -122,17 +178,19 @@ class _Follower:
     def __init__(self, job: Job, send: Callable[[Message], None], cancelled: Callable[[], bool]) -> None:
         self._job, self._send, self._cancelled = job, send, cancelled
         self._last_progress = self._last_preview = 0.0
-        self.trace: list[dict[str, float]] = []
+        self.trace: list[dict[str, Any]] = []
 
     def __call__(self, step: Step) -> None:
         if self._cancelled():
             raise _GivenUp
-        ends_scale = step.iteration == step.iterations
-        if not ends_scale and step.iteration > 1 and step.seconds - self._last_progress < _PROGRESS_SECONDS:
+        every = self._job.report_every
+        is_late = step.seconds - self._last_progress >= _PROGRESS_SECONDS
+        if not is_late and not step.is_due(every or step.iterations):
             return
-        self._last_progress = step.seconds
         losses = step.losses()
-        self.trace.append(step.trace_entry(losses))
+        if not every or step.is_due(every):
+            self.trace.append(step.trace_entry(losses))
+        self._last_progress = step.seconds
         self._send(
             Progress(
                 id=self._job.id,

@@ -2,34 +2,54 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
-from plugin.engine import recipe
-from plugin.engine.objective import Objective, shrink
+from plugin.engine import recipe, tiles
+from plugin.engine.objective import Evaluation, Objective, StyleTerm, shrink
 from plugin.engine.recipe import CONTENT_LAYER, GATYS_LAYERS
 from plugin.engine.statistics import Moments
 from plugin.engine.vgg import VGG16
 from plugin.settings import Settings
 
-from .samples import PHOTO, STYLE, pixels
+from .samples import OTHER_STYLE, PHOTO, STYLE, pixels
 from .test_vgg import by_autograd
 
 
-def objective(quality: str, dtype: torch.dtype, visible: Tensor | None = None, channels: int = 3) -> Objective:
-    chosen = recipe.of(Settings(quality=quality))
-    network = VGG16((*chosen.weights.style, CONTENT_LAYER), dtype=dtype, border=chosen.border)
-    style = network.features(pixels(STYLE, 48, dtype))
-    measures = {layer: chosen.measure(Moments.of(style[layer])) for layer in chosen.weights.style}
-    content = pixels(PHOTO, 48, dtype)[:, :channels]
-    return Objective(network, CONTENT_LAYER, content, measures, chosen.weights, visible)
+def objective(
+    settings: Settings,
+    dtype: torch.dtype,
+    visible: Tensor | None = None,
+    channels: int = 3,
+    size: int = 48,
+    guidance: Sequence[Tensor | None] = (None,),
+    side: int = 0,
+) -> Objective:
+    """With as many styles as there are ``guidance`` masks, and in tiles of ``side`` pixels if that is not 0."""
+    chosen = recipe.of(settings)
+    layers = (*chosen.weights.style, *chosen.weights.content)
+    network = VGG16(layers, dtype=dtype, border=chosen.border, pooling=chosen.pooling)
+    terms = []
+    for file, mask in zip((STYLE, OTHER_STYLE), guidance):
+        style = network.features(pixels(file, 48, dtype))
+        measures = {layer: chosen.measure(Moments.of(style[layer])) for layer in chosen.weights.style}
+        terms.append(StyleTerm(measures, 1.0 if mask is None else float(mask.mean()), mask))
+    content = pixels(PHOTO, size, dtype)[:, :channels]
+    if settings.tileable:
+        content = content[..., : content.shape[-2] // 16 * 16, :]
+    pieces = tiles.cut(*content.shape[-2:], side, network.layers[-1], settings.tileable) if side else None
+    return Objective(network, content, terms, chosen.weights, visible, pieces)
 
 
-def painting(dtype: torch.dtype, channels: int = 3) -> Tensor:
+def painting(dtype: torch.dtype, channels: int = 3, size: int = 48) -> Tensor:
     """The photo with noise, some of it outside 0–255."""
-    content = pixels(PHOTO, 48, torch.float64)[:, :channels]
+    content = pixels(PHOTO, size, torch.float64)[:, :channels]
     noise = torch.randn(content.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     return (content + 30 * noise).to(dtype)
 
@@ -38,29 +58,97 @@ def fading(height: int, width: int) -> Tensor:
     return torch.linspace(0, 1, height * width).reshape(height, width)
 
 
-@pytest.mark.parametrize("quality", ["gatys", "normal"])
+MEASURES = [
+    Settings(quality="gatys"),
+    Settings(),
+    Settings(style_measure="euclidean"),
+    Settings(style_measure="mahalanobis"),
+    Settings(content_measure="ssim"),
+    Settings(tileable=True, pooling="average", content_layers="relu2_2,relu4_2"),
+]
+
+
+def named(settings: Settings) -> str:
+    return ",".join(f"{k}={v}" for k, v in settings.to_json().items() if v != Settings().to_json()[k]) or "normal"
+
+
+@pytest.mark.parametrize("settings", MEASURES, ids=named)
 @pytest.mark.parametrize("masked", [False, True])
-def test_float32_agrees_with_double_precision(quality: str, masked: bool) -> None:
-    height, width = painting(torch.float32).shape[-2:]
+def test_float32_agrees_with_double_precision(settings: Settings, masked: bool) -> None:
+    image = painting(torch.float64)
+    if settings.tileable:
+        image = image[..., : image.shape[-2] // 16 * 16, :]
+    height, width = image.shape[-2:]
     visible = fading(height, width) if masked else None
-    single = objective(quality, torch.float32, visible)(painting(torch.float32))
-    double = objective(quality, torch.float64, None if visible is None else visible.double())(painting(torch.float64))
+    single = objective(settings, torch.float32, visible)(image.float())
+    double = objective(settings, torch.float64, None if visible is None else visible.double())(image)
     assert float(single.total) == pytest.approx(float(double.total), rel=1e-4)
     error = (single.gradient - double.gradient).norm() / double.gradient.norm()
     # Not less: here and there a ReLU or a pool decides the other way in float32, which is a step in the gradient.
     assert float(error) < 1e-3
 
 
-@pytest.mark.parametrize("quality", ["gatys", "normal"])
-@pytest.mark.parametrize("channels", [3, 1])
-def test_the_gradient_is_that_of_finite_differences(quality: str, channels: int) -> None:
-    function = objective(quality, torch.float64, channels=channels)
-    image = painting(torch.float64, channels).clamp(1, 254)
-    gradient = function(image).gradient
-    noise = torch.randn(image.shape, generator=torch.Generator().manual_seed(1), dtype=image.dtype)
-    direction = gradient / gradient.abs().max() + 0.1 * noise
-    there, back = (float(function(image + step * direction).total) for step in (1e-5, -1e-5))
-    assert float((gradient * direction).sum()) == pytest.approx((there - back) / 2e-5, rel=1e-4)
+class _Loss(torch.autograd.Function):
+    """An objective as autograd sees it."""
+
+    @staticmethod
+    def forward(ctx: Any, image: Tensor, function: Objective) -> Tensor:
+        evaluation = function(image)
+        ctx.save_for_backward(evaluation.gradient)
+        return evaluation.total
+
+    @staticmethod
+    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None]:
+        return slope * ctx.saved_tensors[0], None
+
+
+@pytest.mark.parametrize("settings", MEASURES, ids=named)
+@pytest.mark.parametrize("case", ["plain", "grey", "masked", "styles", "regions"])
+def test_the_gradient_passes_autograds_check(settings: Settings, case: str) -> None:
+    channels, size = 1 if case == "grey" else 3, 32
+    image = painting(torch.float64, channels, size).clamp(1, 254)
+    if settings.tileable:
+        image = image[..., : image.shape[-2] // 16 * 16, :]
+    height, width = image.shape[-2:]
+    mask = fading(height, width).double()
+    visible = mask if case == "masked" else None
+    guidance = {"styles": (None, None), "regions": (mask, 1 - mask)}.get(case, (None,))
+    function = objective(settings, torch.float64, visible, channels, size, guidance)
+    # Along random directions: a picture has thousands of pixels. Large parts of the objective are of the order 1e-6.
+    factor = 1 / float(function(image).gradient.abs().max())
+
+    def loss(x: Tensor) -> Tensor:
+        return factor * _Loss.apply(x, function)
+
+    assert torch.autograd.gradcheck(loss, image.requires_grad_(), eps=1e-5, atol=1e-4, rtol=1e-3, fast_mode=True)
+
+
+def tiled_and_whole(settings: Settings, dtype: torch.dtype, case: str, size: int) -> tuple[Evaluation, Evaluation]:
+    image = painting(dtype, size=size)
+    if settings.tileable:
+        image = image[..., : image.shape[-2] // 16 * 16, :]
+    mask = fading(*image.shape[-2:]).to(dtype)
+    visible = mask if case == "masked" else None
+    guidance = (mask, 1 - mask) if case == "regions" else (None,)
+    pieces, whole = (objective(settings, dtype, visible, 3, size, guidance, side) for side in (16, 0))
+    assert len(pieces._tiles) > 3
+    return pieces(image), whole(image)
+
+
+@pytest.mark.parametrize("settings", MEASURES, ids=named)
+@pytest.mark.parametrize("case", ["plain", "masked", "regions"])
+def test_in_tiles_and_as_a_whole_it_is_the_same(settings: Settings, case: str) -> None:
+    # A tile sees less around it where the layers are shallow, and a small picture is enough.
+    shallow = dataclasses.replace(settings, content_layers="relu2_2", style_layers="relu1_1,relu2_1")
+    tiled, whole = tiled_and_whole(shallow, torch.float64, case, 80)
+    assert float(tiled.total) == pytest.approx(float(whole.total), rel=1e-9)
+    assert float((tiled.gradient - whole.gradient).norm() / whole.gradient.norm()) < 1e-9
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 5e-3)])
+def test_tiles_agree_with_the_whole_in_every_precision(dtype: torch.dtype, tolerance: float) -> None:
+    tiled, whole = tiled_and_whole(Settings(), dtype, "plain", 208)
+    assert float((tiled.gradient - whole.gradient).norm() / whole.gradient.norm()) < tolerance
 
 
 def test_gatys_is_the_objective_of_neural_style_pt_at_its_defaults() -> None:
@@ -76,7 +164,7 @@ def test_gatys_is_the_objective_of_neural_style_pt_at_its_defaults() -> None:
     expected_style = sum(100 * F.mse_loss(gram(features[name]), gram(style[name])) for name in GATYS_LAYERS)
     expected_tv = 1e-3 * (image.diff(dim=2).abs().sum() + image.diff(dim=3).abs().sum())
 
-    found = objective("gatys", torch.float64)(image)
+    found = objective(Settings(quality="gatys"), torch.float64)(image)
     assert float(found.content) == pytest.approx(float(expected_content), rel=1e-6)
     assert float(found.style) == pytest.approx(float(expected_style), rel=1e-6)
     assert float(found.tv) == pytest.approx(float(expected_tv), rel=1e-6)
@@ -87,7 +175,7 @@ def by_autograd_all(image: Tensor) -> dict[str, Tensor]:
 
 
 def test_outside_the_range_only_the_way_back_counts() -> None:
-    function = objective("normal", torch.float32)
+    function = objective(Settings(), torch.float32)
     image = painting(torch.float32)
     outside = image != image.clamp(0, 255)
     assert bool(outside.any())
@@ -101,3 +189,19 @@ def test_a_mask_shrinks_as_the_network_does() -> None:
     height, width = pixels(PHOTO, 77).shape[-2:]
     for layer in GATYS_LAYERS:
         assert shrink(torch.ones(height, width), layer).shape == features[layer].shape[-2:]
+
+
+def test_normalized_terms_have_gradients_of_the_size_of_their_weights() -> None:
+    function = objective(Settings(normalize_gradients=True), torch.float32)
+    image = painting(torch.float32).clamp(0, 255)
+    weights = function.weights
+    function.weights = recipe.balanced(weights, function.gradient_sizes(image))
+    found = {}
+    for term in function(image).layers:
+        own, function.weights = function.weights, function.weights.alone(term)
+        alone = float(function(image).gradient.square().mean().sqrt())
+        function.weights = own
+        layer = term.split()[1]
+        found[layer] = alone * (own.style.get(layer, 0.0) if term.startswith("style") else 0.0)
+    sizes = {layer: found[layer] / weights.style[layer] for layer in weights.style}
+    assert max(sizes.values()) == pytest.approx(min(sizes.values()), rel=1e-3)

@@ -14,14 +14,19 @@ import pyvips
 
 from plugin import locations
 
-from .samples import PHOTO, STYLE
+from .samples import OTHER_STYLE, PHOTO, STYLE
 
 
 def stylize(content: Path, output: Path, *arguments: str, style: Path = STYLE) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "plugin", "stylize", str(content), str(style), "-o", str(output)]
+    command = [sys.executable, "-m", "plugin", "stylize", "-o", str(output)]
     fast = ["--quality", "draft", "--size", "64", "--device", "cpu"]
+    pictures = [str(content), str(style)]
     return subprocess.run(
-        [*command, *fast, *arguments], capture_output=True, text=True, cwd=locations.PLUG_IN_ROOT, timeout=300
+        [*command, *fast, *pictures, *arguments],
+        capture_output=True,
+        text=True,
+        cwd=locations.PLUG_IN_ROOT,
+        timeout=300,
     )
 
 
@@ -32,7 +37,8 @@ def photo() -> pyvips.Image:
 def test_a_photo_becomes_a_painting_with_a_report(tmp_path: Path) -> None:
     content, output, report = tmp_path / "photo.png", tmp_path / "out.png", tmp_path / "report.json"
     photo().write_to_file(str(content))
-    done = stylize(content, output, "--report", str(report), "--seed", "3")
+    plot = tmp_path / "plot.png"
+    done = stylize(content, output, "--report", str(report), "--plot", str(plot), "--seed", "3")
     assert done.returncode == 0, done.stderr
     painted = pyvips.Image.new_from_file(str(output))
     assert (painted.width, painted.height, painted.bands, painted.format) == (96, photo().height, 3, "uchar")
@@ -43,8 +49,41 @@ def test_a_photo_becomes_a_painting_with_a_report(tmp_path: Path) -> None:
     assert told["seed"] == 3
     assert told["device"]
     assert told["seconds"] > 0
-    assert set(told["trace"][0]) == {"scale", "iteration", "seconds", "total", "content", "style", "tv"}
+    assert set(told["trace"][0]) >= {"scale", "iteration", "seconds", "total", "content", "style", "tv"}
+    assert set(told["trace"][0]["layers"]) >= {"content relu4_2", "style relu3_1"}
+    assert told["lambda"] == pytest.approx(
+        sum(told["weights"]["style"].values()) / told["weights"]["content"]["relu4_2"]
+    )
+    assert set(told["likeness"]["after"]["style"]) == {"euclidean", "mahalanobis", "ssim"}
+    assert pyvips.Image.new_from_file(str(plot)).width == 1200
     assert told["trace"][-1]["total"] < told["trace"][0]["total"]
+
+
+def test_two_styles_each_with_a_region_paint_their_own_halves(tmp_path: Path) -> None:
+    content = tmp_path / "photo.png"
+    photo().write_to_file(str(content))
+    left = (pyvips.Image.xyz(96, photo().height)[0] < 48).ifthenelse(255, 0).cast("uchar")
+    left.write_to_file(str(tmp_path / "left.png"))
+    left.invert().write_to_file(str(tmp_path / "right.png"))
+    regions = ["--region", str(tmp_path / "left.png"), "--region", str(tmp_path / "right.png")]
+    outputs = [tmp_path / name for name in ("both.png", "one.png", "other.png")]
+    both = stylize(content, outputs[0], str(OTHER_STYLE), "--size", "96", *regions)
+    assert both.returncode == 0, both.stderr
+    assert stylize(content, outputs[1], "--size", "96").returncode == 0
+    assert stylize(content, outputs[2], "--size", "96", style=OTHER_STYLE).returncode == 0
+    painted, one, other = (pyvips.Image.new_from_file(str(path)).numpy().astype(int) for path in outputs)
+
+    def apart(a: np.ndarray, b: np.ndarray, columns: slice) -> float:
+        return float(np.abs(a[:, columns] - b[:, columns]).mean())
+
+    assert apart(painted, one, slice(0, 40)) < apart(painted, other, slice(0, 40))
+    assert apart(painted, other, slice(56, 96)) < apart(painted, one, slice(56, 96))
+
+
+def test_numbers_of_styles_and_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    done = stylize(PHOTO, tmp_path / "out.png", "--blend", "1,2")
+    assert done.returncode == 1
+    assert "There are 1 styles and 2 numbers in --blend; give one for each." in done.stderr
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif"])

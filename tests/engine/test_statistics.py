@@ -8,11 +8,19 @@ import pytest
 import torch
 from torch import Tensor
 
-from plugin.engine.statistics import Euclidean, Moments, StyleMeasure, Wasserstein
+from plugin.engine.statistics import (
+    Euclidean,
+    Mahalanobis,
+    Moments,
+    MomentSum,
+    RelativeEuclidean,
+    StyleMeasure,
+    Wasserstein,
+)
 
 Measure = Callable[[Moments], StyleMeasure]
 
-MEASURES: list[Measure] = [Euclidean, Wasserstein]
+MEASURES: list[Measure] = [Euclidean, RelativeEuclidean, Mahalanobis, Wasserstein]
 
 
 WIDE, DEEP = 6, 80
@@ -99,3 +107,29 @@ def test_euclidean_is_neural_style_pts_gram_loss() -> None:
     assert distance(Euclidean(Moments.of(style)), x, None) == pytest.approx(
         float((gram(x) - gram(style)).square().mean())
     )
+
+
+@pytest.mark.parametrize("measure", [RelativeEuclidean, Mahalanobis, Wasserstein])
+def test_brighter_features_of_picture_and_style_are_as_far_apart(measure: Measure) -> None:
+    plain = distance(measure(Moments.of(features(1))), features(2), None)
+    assert distance(measure(Moments.of(7 * features(1))), 7 * features(2), None) == pytest.approx(plain)
+
+
+def test_mahalanobis_counts_in_the_styles_own_spread() -> None:
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(1, 2, 100, 100, generator=generator, dtype=torch.float64)
+    wide = torch.tensor([100.0, 1.0]).view(1, 2, 1, 1).double()
+    style = Mahalanobis(Moments.of(x * wide))
+    along_wide, along_narrow = (torch.tensor(shift).view(1, 2, 1, 1).double() for shift in ([50.0, 0], [0, 50.0]))
+    assert distance(style, x * wide + along_narrow, None) > 10 * distance(style, x * wide + along_wide, None)
+    style = Mahalanobis(Moments.of(x))
+    assert distance(style, x + 1, None) == pytest.approx(1 / 1.1, rel=0.05)
+
+
+@pytest.mark.parametrize("weights", [None, mask()], ids=["whole", "masked"])
+def test_moments_seen_in_pieces_are_those_of_the_whole(weights: Tensor | None) -> None:
+    x, pieces = features(1), MomentSum()
+    for columns in (slice(0, 4), slice(4, 9)):
+        pieces.add(x[..., columns], None if weights is None else weights[..., columns])
+    torch.testing.assert_close(pieces.moments().second, Moments.of(x, weights).second)
+    torch.testing.assert_close(pieces.moments().mean, Moments.of(x, weights).mean)

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from plugin.engine import devices, pictures
+from plugin.engine.canvas import Style
 from plugin.engine.refusal import Refusal
 from plugin.engine.transfer import Step, StyleTransfer, Task
-from plugin.settings import Settings
+from plugin.settings import TABLE, Settings
 
 from .samples import OTHER_STYLE, PHOTO, STYLE, rgba
 
@@ -25,7 +26,11 @@ def transfer() -> StyleTransfer:
 
 def task(**changes: object) -> Task:
     settings = dataclasses.replace(DRAFT, **changes)  # type: ignore[arg-type]
-    return Task(rgba(PHOTO, 96), rgba(STYLE, 96), "style", settings)
+    return Task(rgba(PHOTO, 96), [Style(rgba(STYLE, 96), "style")], settings)
+
+
+def other_style() -> Style:
+    return Style(rgba(OTHER_STYLE, 96), "other")
 
 
 def apart(one: Tensor, other: Tensor) -> float:
@@ -58,7 +63,7 @@ def test_strength_leads_from_the_photo_to_the_style(transfer: StyleTransfer) -> 
 
 def test_another_style_or_stroke_size_paints_another_picture(transfer: StyleTransfer) -> None:
     usual = transfer.paint(task())
-    other = dataclasses.replace(task(), style=rgba(OTHER_STYLE, 96), style_key="other")
+    other = dataclasses.replace(task(), styles=[other_style()])
     assert apart(transfer.paint(other), usual) > 0.02
     assert apart(transfer.paint(task(style_scale=50)), usual) > 0.01
 
@@ -91,11 +96,15 @@ def test_alpha_is_kept_and_what_it_hides_has_no_influence(transfer: StyleTransfe
 
 
 def test_hidden_parts_of_the_style_have_no_influence(transfer: StyleTransfer) -> None:
-    one, other = (dataclasses.replace(task(), style=rgba(STYLE, 96).clone(), style_key=key) for key in "ab")
-    for picture in (one.style, other.style):
+    one, other = rgba(STYLE, 96).clone(), rgba(STYLE, 96).clone()
+    for picture in (one, other):
         picture[3, :, :40] = 0
-    other.style[:3, :, :40] = torch.rand(3, other.style.shape[1], 40)
-    assert torch.equal(transfer.paint(one), transfer.paint(other))
+    other[:3, :, :40] = torch.rand(3, other.shape[1], 40)
+    painted = [
+        transfer.paint(dataclasses.replace(task(), styles=[Style(picture, key)]))
+        for picture, key in ((one, "a"), (other, "b"))
+    ]
+    assert torch.equal(*painted)
 
 
 def test_a_transparent_layer_is_refused(transfer: StyleTransfer) -> None:
@@ -151,3 +160,136 @@ def test_bringing_up_keeps_the_painting_and_sharpens_its_edges() -> None:
     assert apart(brought_up, photo) < 0.7 * apart(plain, photo)
     back = pictures.resize(brought_up, width, height)
     assert apart(back, small) < 0.02
+
+
+CONTROLS: list[dict[str, object]] = [
+    {"style_measure": "euclidean"},
+    {"style_measure": "mahalanobis"},
+    {"content_measure": "ssim"},
+    {"content_weight": 20.0},
+    {"style_weight": 20.0},
+    {"tv_weight": 100.0},
+    {"content_layers": "relu2_2,relu4_2:2"},
+    {"style_layers": "relu1_1:0.2,relu3_1"},
+    {"pooling": "average"},
+    {"start": "noise"},
+    {"start": "recolored"},
+    {"optimizer": "adam"},
+    {"optimizer": "adam", "beta1": 0.5},
+    {"optimizer": "adam", "beta2": 0.9},
+    {"optimizer": "adam", "learning_rate": 9.0},
+    {"optimizer": "gradient-descent"},
+    {"optimizer": "gradient-descent", "gradient_clipping": 0.3},
+    {"iterations": 8},
+    {"stop_below": 10.0},
+    {"normalize_gradients": True},
+    {"tileable": True},
+    {"preserve_colors": "histogram"},
+]
+
+
+@pytest.mark.parametrize("changes", CONTROLS, ids=lambda changes: ",".join(f"{k}={v}" for k, v in changes.items()))
+def test_every_control_changes_the_picture_and_the_loss_still_falls(
+    transfer: StyleTransfer, changes: dict[str, object]
+) -> None:
+    losses: list[float] = []
+    painted = transfer.paint(task(**changes), lambda step: losses.append(step.losses()["total"]))
+    assert bool(painted.isfinite().all())
+    assert losses[-1] < losses[0]
+    without_last = dict(list(changes.items())[:-1])
+    assert apart(painted, transfer.paint(task(**without_last))) > 0.001
+
+
+def test_the_controls_here_are_all_there_are() -> None:
+    elsewhere = {"quality", "strength", "style_scale", "blend", "size", "seed", "device", "precision"}
+    assert {name for changes in CONTROLS for name in changes} | elsewhere | {"preserve_colors"} == {
+        setting.name for setting in TABLE
+    }
+
+
+def test_a_scale_ends_early_when_its_loss_is_flat(transfer: StyleTransfer) -> None:
+    def iterations(**changes: object) -> int:
+        steps: list[Step] = []
+        transfer.paint(task(iterations=200, **changes), steps.append)
+        assert steps[-1].fraction == 1
+        return len(steps)
+
+    assert iterations(stop_below=10.0) < iterations(stop_below=2.0) < iterations() == 200
+
+
+def test_content_and_style_weight_pull_against_each_other(transfer: StyleTransfer) -> None:
+    photo = rgba(PHOTO, 96)
+    content, usual, style = (
+        apart(transfer.paint(task(size=96, **changes)), photo)
+        for changes in ({"content_weight": 30.0}, {}, {"style_weight": 30.0})
+    )
+    assert content < usual < style
+
+
+def test_a_blend_lies_between_its_styles(transfer: StyleTransfer) -> None:
+    def painted(*weights: float) -> Tensor:
+        styles = [
+            dataclasses.replace(style, weight=weight)
+            for style, weight in zip((task().styles[0], other_style()), weights)
+        ]
+        return transfer.paint(dataclasses.replace(task(), styles=[style for style in styles if style.weight]))
+
+    one, mixed, other = painted(1, 0), painted(1, 1), painted(0, 1)
+    assert apart(mixed, one) < apart(other, one)
+    assert apart(mixed, other) < apart(other, one)
+    assert apart(painted(9, 1), one) < apart(mixed, one)
+
+
+def test_each_region_gets_its_own_style_and_the_rest_stays(transfer: StyleTransfer) -> None:
+    height, width = rgba(PHOTO, 96).shape[-2:]
+    left, right = torch.zeros(height, width), torch.zeros(height, width)
+    left[:, :32], right[:, 64:] = 1, 1
+    wide = task(size=96, iterations=30)
+    styles = [dataclasses.replace(wide.styles[0], region=left), dataclasses.replace(other_style(), region=right)]
+    painted = transfer.paint(dataclasses.replace(wide, styles=styles))
+    one, other = transfer.paint(wide), transfer.paint(dataclasses.replace(wide, styles=[other_style()]))
+    for columns, own, foreign in ((slice(0, 28), one, other), (slice(68, 96), other, one)):
+        assert apart(painted[..., columns], own[..., columns]) < apart(painted[..., columns], foreign[..., columns])
+    middle = slice(44, 52)
+    assert apart(painted[..., middle], rgba(PHOTO, 96)[..., middle]) < 0.5 * apart(
+        one[..., middle], rgba(PHOTO, 96)[..., middle]
+    )
+
+
+def test_an_empty_region_is_refused(transfer: StyleTransfer) -> None:
+    style = dataclasses.replace(other_style(), region=torch.zeros(rgba(PHOTO, 96).shape[-2:]))
+    with pytest.raises(Refusal, match="The region of style 2 is empty"):
+        transfer.paint(dataclasses.replace(task(), styles=[task().styles[0], style]))
+
+
+def test_a_tileable_picture_meets_itself(transfer: StyleTransfer) -> None:
+    def seam(image: Tensor) -> float:
+        across = (image[..., 0] - image[..., -1]).abs().mean() + (image[..., 0, :] - image[..., -1, :]).abs().mean()
+        inside = image[:3].diff(dim=1).abs().mean() + image[:3].diff(dim=2).abs().mean()
+        return float(across / inside)
+
+    plain, tileable = (transfer.paint(task(size=96, tileable=value))[:3] for value in (False, True))
+    assert seam(tileable) < 2.5
+    assert seam(tileable) < 0.6 * seam(plain)
+
+
+def test_histogram_paints_with_the_pictures_own_palette(transfer: StyleTransfer) -> None:
+    photo = rgba(PHOTO, 96)
+
+    def palette_apart(painted: Tensor) -> float:
+        return float((painted[:3].mean((1, 2)) - photo[:3].mean((1, 2))).abs().mean())
+
+    free, kept = (transfer.paint(task(size=96, strength=90, preserve_colors=value)) for value in ("off", "histogram"))
+    assert palette_apart(kept) < 0.03
+    assert palette_apart(kept) < 0.5 * palette_apart(free)
+
+
+def test_bfloat16_ends_where_float32_ends() -> None:
+    def last_loss(precision: str) -> float:
+        losses: list[float] = []
+        StyleTransfer(devices.choose("cpu", precision)).paint(
+            task(iterations=40), lambda step: losses.append(step.losses()["total"])
+        )
+        return losses[-1]
+
+    assert last_loss("bfloat16") == pytest.approx(last_loss("float32"), rel=0.03)

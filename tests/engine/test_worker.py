@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import dataclasses
 import os
 import struct
@@ -11,13 +12,14 @@ import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from plugin import locations, protocol
 from plugin.client import Engine, EngineError, EngineMissing, JobCancelled
 from plugin.engine import pictures
-from plugin.protocol import Job, Picture, PictureFile, Progress, Result
+from plugin.protocol import Cell, Job, Mask, Picture, PictureFile, Progress, Result, Style, Sweep, Swept
 from plugin.settings import Settings
 
 from .samples import PHOTO, STYLE, rgba
@@ -40,7 +42,7 @@ def engine() -> Iterator[Engine]:
 def job(number: int, **changes: object) -> Job:
     style = PictureFile(STYLE.name, STYLE.read_bytes())
     settings = Settings(quality="draft", size=64, device="cpu")
-    plain = Job(number, pictures.to_wire(rgba(PHOTO, 64)), style, settings, preview_seconds=0.01)
+    plain = Job(number, pictures.to_wire(rgba(PHOTO, 64)), [Style(style)], settings, preview_seconds=0.01)
     return dataclasses.replace(plain, **changes)  # type: ignore[arg-type]
 
 
@@ -69,6 +71,33 @@ def test_several_jobs_in_one_process_give_progress_previews_and_results(engine: 
     assert finished[0].trace[-1]["total"] < finished[0].trace[0]["total"]
 
 
+def test_a_report_has_every_nth_iteration_each_scale_and_the_likeness(engine: Engine) -> None:
+    done = result(engine, job(10, settings=Settings(quality="draft", size=64, iterations=7), report_every=3))
+    assert [line["iteration"] for line in done.trace] == [1, 3, 6, 7]
+    assert done.report["scales"][-1] == done.trace[-1]
+    layers = done.trace[-1]["layers"]
+    assert sum(layers.values()) == pytest.approx(done.trace[-1]["content"] + done.trace[-1]["style"], rel=1e-4)
+    before, after = done.report["likeness"]["before"], done.report["likeness"]["after"]
+    assert before["content"]["ssim"] == pytest.approx(1)
+    assert after["content"]["ssim"] < 1
+    assert after["style"]["euclidean"] < before["style"]["euclidean"]
+    assert done.report["lambda"] > 0
+
+
+def test_styles_cross_the_pipe_with_their_regions_and_their_blend(engine: Engine) -> None:
+    style = PictureFile(STYLE.name, STYLE.read_bytes())
+    height = job(1).content.height
+    left = Mask(64, height, array.array("f", ([1.0] * 32 + [0.0] * 32) * height).tobytes())
+    settings = Settings(quality="draft", size=64, iterations=5)
+    everywhere, half = (
+        result(engine, job(number, styles=[Style(style, region)], settings=settings))
+        for number, region in ((11, None), (12, left))
+    )
+    assert bytes(everywhere.picture.pixels) != bytes(half.picture.pixels)
+    with pytest.raises(EngineError, match="There are 1 styles and 2 numbers in “blend”"):
+        result(engine, job(13, settings=dataclasses.replace(settings, blend="1,2")))
+
+
 def test_cancel_stops_a_job_and_the_engine_goes_on(engine: Engine) -> None:
     events = engine.run(job(3, settings=Settings(quality="high", size=256, device="cpu")))
     seen = [next(events), next(events)]
@@ -78,6 +107,61 @@ def test_cancel_stops_a_job_and_the_engine_goes_on(engine: Engine) -> None:
     # One may have been on its way when the engine heard of it.
     assert len(seen) <= 4
     assert result(engine, job(4)).picture.width == 64
+
+
+def test_a_sweep_sends_its_cells_as_they_finish_and_ranks_them(engine: Engine) -> None:
+    settings = Settings(quality="draft", size=48, iterations=3, device="cpu")
+    vary: dict[str, list[Any]] = {"tileable": [True, False], "strength": [20, 80]}
+    events = list(engine.sweep(Sweep(job(11, settings=settings), vary, "style")))
+    cells = [event for event in events if isinstance(event, Cell)]
+    assert [cell.place for cell in cells] == [[0, 0], [0, 1], [1, 0], [1, 1]]
+    fractions = [event.fraction for event in events if isinstance(event, Progress)]
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1
+    first = next(place for place, event in enumerate(events) if isinstance(event, Cell))
+    assert any(isinstance(event, Progress) for event in events[first:])
+    for cell in cells:
+        assert cell.changed == {name: getattr(cell.settings, name) for name in vary}
+        assert cell.score == cell.scores["style"]
+        assert cell.losses.total > 0
+        assert cell.report["likeness"]["after"]["content"]["ssim"] == cell.scores["ssim"]
+    plain = result(engine, job(12, settings=cells[1].settings))
+    assert bytes(cells[1].picture.pixels) == bytes(plain.picture.pixels)
+    end = events[-1]
+    assert isinstance(end, Swept)
+    assert end.ranking == [cell.place for cell in sorted(cells, key=lambda cell: -cell.score)]
+    assert end.seconds >= sum(cell.seconds for cell in cells)
+
+
+def test_cancel_stops_a_sweep_and_the_engine_goes_on(engine: Engine) -> None:
+    settings = Settings(quality="high", size=256, device="cpu")
+    events = engine.sweep(Sweep(job(13, settings=settings), {"strength": [20, 50, 80]}))
+    seen = [next(events), next(events)]
+    engine.cancel(13)
+    with pytest.raises(JobCancelled):
+        seen.extend(events)
+    # One may have been on its way when the engine heard of it.
+    assert len(seen) <= 4
+    assert result(engine, job(14)).picture.width == 64
+
+
+@pytest.mark.parametrize(
+    ("vary", "score", "sentence"),
+    [
+        ({"strenght": [20]}, "balance", "There is no setting 'strenght'"),
+        ({"strength": [20, 300]}, "balance", r"strength is 300.0; it must lie between 0.0 and 100.0\."),
+        ({"seed": list(range(401))}, "balance", "These are 401 cells, and a grid has at most 400"),
+        ({}, "balance", "Nothing is varied"),
+        ({"blend": ["60,40"]}, "balance", "2 numbers in “blend”; give one for each"),
+        ({"strength": [20]}, "beauty", "There is no score 'beauty'; choose balance, "),
+    ],
+)
+def test_a_sweep_that_cannot_be_done_gets_one_sentence(
+    engine: Engine, vary: dict[str, list[Any]], score: str, sentence: str
+) -> None:
+    with pytest.raises(EngineError, match=sentence) as caught:
+        list(engine.sweep(Sweep(job(15), vary, score)))
+    assert str(caught.value).count("\n") == 0
 
 
 def bomb() -> bytes:
@@ -104,7 +188,7 @@ def test_a_style_that_is_no_good_picture_gets_one_sentence(
     engine: Engine, name: str, data: bytes, sentence: str
 ) -> None:
     with pytest.raises(EngineError, match=sentence) as caught:
-        result(engine, job(5, style=PictureFile(name, data)))
+        result(engine, job(5, styles=[Style(PictureFile(name, data))]))
     assert str(caught.value).count("\n") == 0
     assert result(engine, job(6)).picture.width == 64
 

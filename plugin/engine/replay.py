@@ -1,0 +1,63 @@
+"""Work that is the same every time, recorded once on a graphics card and then replayed.
+
+A step of a small picture is hundreds of short kernels; started one by one from Python they take longer than they run.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+import torch
+
+_log = logging.getLogger("neural-style.engine")
+
+T = TypeVar("T")
+
+
+class Replay(Generic[T]):
+    """A function without arguments that reads and writes the same tensors at every call.
+
+    The first calls run as they are: state is made in them, and libraries choose their kernels. Then one is recorded.
+    From there on every call returns the same object, whose tensors hold what the last replay wrote. A function that
+    asks a number of the card cannot be recorded and goes on as it is.
+    """
+
+    _WARM_UP = 3
+
+    def __init__(self, function: Callable[[], T]) -> None:
+        self._function = function
+        self._calls = 0
+        self._graph: torch.cuda.CUDAGraph | None = None
+        self._result: T | None = None
+        self._ahead: deque[torch.cuda.Event] = deque()
+
+    def __call__(self) -> T:
+        self._calls += 1
+        if self._graph is None and self._calls == self._WARM_UP + 1:
+            self._record()
+        if self._graph is None or self._result is None:
+            return self._function()
+        self._graph.replay()
+        self._keep_pace()
+        return self._result
+
+    def _keep_pace(self) -> None:
+        """Let Python be no more than two calls ahead, so that who gives up does not wait for hundreds of them."""
+        event = torch.cuda.Event()
+        event.record()
+        self._ahead.append(event)
+        if len(self._ahead) > 2:
+            self._ahead.popleft().synchronize()
+
+    def _record(self) -> None:
+        graph = torch.cuda.CUDAGraph()
+        try:
+            with torch.cuda.graph(graph):
+                result = self._function()
+        except RuntimeError:
+            _log.exception("the step cannot be recorded; it goes on without")
+            return
+        self._graph, self._result = graph, result
