@@ -21,7 +21,7 @@ import torch
 from PIL import Image
 
 from plugin import locations
-from plugin.engine import devices, pictures, sheet, sweep
+from plugin.engine import devices, pictures, report, sheet, sweep
 from plugin.engine.canvas import Style
 from plugin.engine.refusal import Refusal
 from plugin.engine.sheet import ContactSheet, Proof
@@ -103,6 +103,13 @@ def test_a_cell_tells_its_losses_likeness_lambda_and_time() -> None:
         assert cell.report["scales"][-1]["total"] == losses["total"]
         assert set(cell.report["likeness"]["after"]["style"]) == {"euclidean", "mahalanobis", "ssim"}
         assert cell.report["seconds"] > 0
+
+
+def test_cells_are_compared_at_the_size_they_are_painted_at() -> None:
+    (cell,) = cells({"seed": [1]}, of=task(content_size=96))
+    small = pictures.resize(rgba(PHOTO, 96), *pictures.fit(96, rgba(PHOTO, 96).shape[1], 48)).clamp(0, 1)
+    comparison = report.Comparison(dataclasses.replace(task(), content=small), devices.choose("cpu"))
+    assert cell.report["likeness"] == comparison(cell.picture)
 
 
 # Scores.

@@ -288,7 +288,7 @@ def test_bfloat16_ends_where_float32_ends() -> None:
     def last_loss(precision: str) -> float:
         losses: list[float] = []
         StyleTransfer(devices.choose("cpu", precision)).paint(
-            task(iterations=40), lambda step: losses.append(step.losses()["total"])
+            task(iterations=20), lambda step: losses.append(step.losses()["total"])
         )
         return losses[-1]
 
