@@ -16,7 +16,20 @@ from types import TracebackType
 from typing import Any
 
 from plugin import __version__, locations, protocol
-from plugin.protocol import Cancel, Cancelled, Failure, Hello, Job, Message, Progress, Result, Submit
+from plugin.protocol import (
+    Cancel,
+    Cancelled,
+    Cell,
+    Failure,
+    Hello,
+    Job,
+    Message,
+    Progress,
+    Result,
+    Submit,
+    Sweep,
+    Swept,
+)
 
 _log = logging.getLogger("neural-style.client")
 
@@ -136,25 +149,23 @@ class Engine:
             EngineError: the job failed or the engine died.
             JobCancelled: :meth:`cancel` came first.
         """
-        try:
-            self._send(Submit(job))
-        except OSError as error:
-            raise self._died() from error
-        while True:
-            event = self._next(None)
-            if getattr(event, "id", job.id) != job.id:
-                continue  # the end of a job that was abandoned before this one
-            if isinstance(event, Failure):
-                raise EngineError(event.message)
-            if isinstance(event, Cancelled):
-                raise JobCancelled
+        for event in self._answers(Submit(job)):
             if isinstance(event, (Progress, Result)):
                 yield event
-            if isinstance(event, Result):
-                return
+
+    def sweep(self, sweep: Sweep) -> Iterator[Progress | Cell | Swept]:
+        """Submit a grid search and yield its events; the last one is its end, Swept.
+
+        Raises:
+            EngineError: the sweep failed or the engine died.
+            JobCancelled: :meth:`cancel` with the id of the sweep's job came first.
+        """
+        for event in self._answers(sweep):
+            if isinstance(event, (Progress, Cell, Swept)):
+                yield event
 
     def cancel(self, job_id: int) -> None:
-        """Ask the engine to give up a job; may be called from any thread."""
+        """Ask the engine to give up a job or a sweep; may be called from any thread."""
         with contextlib.suppress(OSError):
             self._send(Cancel(job_id))
 
@@ -193,6 +204,24 @@ class Engine:
                 "run “python3 install.py” again to bring them together"
             )
         self.hello = hello
+
+    def _answers(self, request: Submit | Sweep) -> Iterator[Message]:
+        """Send a request and yield what is answered to it, up to its end."""
+        try:
+            self._send(request)
+        except OSError as error:
+            raise self._died() from error
+        while True:
+            event = self._next(None)
+            if getattr(event, "id", request.job.id) != request.job.id:
+                continue  # the end of a job that was abandoned before this one
+            if isinstance(event, Failure):
+                raise EngineError(event.message)
+            if isinstance(event, Cancelled):
+                raise JobCancelled
+            yield event
+            if isinstance(event, (Result, Swept)):
+                return
 
     def _send(self, message: Message) -> None:
         assert self._process.stdin is not None

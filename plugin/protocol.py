@@ -205,8 +205,8 @@ class Cell:
 
     ``place`` has one index for each axis, in the order of ``Sweep.vary``; ``changed`` the varied settings there and
     ``settings`` all of them. ``picture`` is what a job with these settings gives, ``report`` is that of
-    :mod:`plugin.engine.report` with the likeness in it, ``seconds`` is the painting's time. ``losses`` are those of the
-    last iteration, ``score`` is the one that was asked for among ``scores``.
+    :mod:`plugin.engine.report` with the likeness at the proofs' size, ``seconds`` is the painting's time. ``losses``
+    are those of the last iteration, ``score`` is the one that was asked for among ``scores``.
     """
 
     id: int

@@ -189,7 +189,7 @@ class Settings:
     )
     style_measure: str = _choice(
         "auto",
-        "Style _measure",
+        "Style meas_ure",
         "How far the painting's feature statistics are from the style's.",
         Choice("auto", "As the quality has it", "Wasserstein, and Euclidean for Gatys 2016"),
         Choice("euclidean", "Euclidean", "Between Gram matrices, as in the paper"),
@@ -199,7 +199,7 @@ class Settings:
     )
     content_measure: str = _choice(
         "euclidean",
-        "C_ontent measure",
+        "Content m_easure",
         "How far the painting is from what the picture shows.",
         Choice("euclidean", "Euclidean", "Between feature maps, as in the paper"),
         Choice(
@@ -229,7 +229,7 @@ class Settings:
         1.0,
         0.0,
         1000.0,
-        "Smoot_hness",
+        "S_moothness",
         "Counts the total variation, which is noise between neighbors, so many times as the quality does.",
         "×",
         group=Group.OBJECTIVE,
@@ -289,15 +289,15 @@ class Settings:
         0.0,
         0.0,
         255.0,
-        "_Learning rate",
+        "Learning rate",
         "Of Adam and gradient descent: the size of the first step in levels of 255; 0 is 4 for Adam, 1 otherwise.",
         group=Group.SEARCH,
     )
     beta1: float = _number(
-        0.9, 0.0, 0.999, "Beta 1", "Of Adam: how long the mean gradient is remembered.", group=Group.SEARCH
+        0.9, 0.0, 0.999, "Beta _1", "Of Adam: how long the mean gradient is remembered.", group=Group.SEARCH
     )
     beta2: float = _number(
-        0.99, 0.0, 0.9999, "Beta 2", "Of Adam: how long the size of the gradients is remembered.", group=Group.SEARCH
+        0.99, 0.0, 0.9999, "Beta _2", "Of Adam: how long the size of the gradients is remembered.", group=Group.SEARCH
     )
     gradient_clipping: float = _number(
         0.0,
@@ -309,12 +309,12 @@ class Settings:
         group=Group.SEARCH,
     )
     normalize_gradients: bool = _switch(
-        "Normali_ze gradients",
+        "Normalize gradients",
         "Weighs the terms of the loss so that each one's gradient has the same size, whatever the picture and layer.",
         group=Group.SEARCH,
     )
     tileable: bool = _switch(
-        "_Tileable",
+        "Tileable",
         "Makes left and right, top and bottom fit together, for patterns and textures.",
         group=Group.PICTURE,
     )
@@ -331,13 +331,13 @@ class Settings:
         0,
         0,
         2**31 - 1,
-        "Rando_m seed",
+        "Random seed",
         "The same seed on the same device paints the same picture.",
         group=Group.PICTURE,
     )
     device: str = _choice(
         "auto",
-        "_Device",
+        "De_vice",
         "What does the computing.",
         Choice("auto", "Automatic", "The best that this computer has"),
         Choice("cpu", "CPU", "The processor"),

@@ -6,18 +6,49 @@ import struct
 import pytest
 
 from plugin import protocol
-from plugin.protocol import Cancel, Hello, Job, Losses, Picture, PictureFile, Progress, ProtocolError, Result, Submit
+from plugin.protocol import (
+    Cancel,
+    Cell,
+    Hello,
+    Job,
+    Losses,
+    Mask,
+    Picture,
+    PictureFile,
+    Progress,
+    ProtocolError,
+    Result,
+    Style,
+    Submit,
+    Sweep,
+    Swept,
+)
 from plugin.settings import Settings
 
 PICTURE = Picture(2, 1, struct.pack("8f", *range(8)))
+FILE = PictureFile("größe.png", b"\x00\xff{}")
 
 MESSAGES: list[protocol.Message] = [
     Hello(1, "1.0", {"cpu": "A processor"}),
-    Submit(Job(3, PICTURE, PictureFile("größe.png", b"\x00\xff{}"), Settings(strength=1.5), True, 0.5)),
-    Submit(Job(4, PICTURE, PICTURE)),
+    Submit(Job(3, PICTURE, [Style(FILE, Mask(2, 1, bytes(8))), Style(FILE)], Settings(strength=1.5), True, 0.5, 10)),
+    Submit(Job(4, PICTURE, [Style(PICTURE)])),
+    Sweep(Job(5, PICTURE, [Style(PICTURE)]), {"strength": [20.0, 80.0], "tileable": [True, False]}, "style"),
+    Cell(
+        5,
+        [0, 1],
+        {"strength": 20.0},
+        Settings(strength=20.0),
+        PICTURE,
+        Losses(3.0, 1.0, 1.5, 0.5),
+        0.5,
+        {"style": 0.5},
+        2.0,
+        {"likeness": {"after": {"style": {"ssim": 0.1}}}},
+    ),
+    Swept(5, [[0, 1], [0, 0]], 4.0),
     Cancel(3),
     Progress(3, 1, 5, 128, 96, 10, 200, 0.1, 1.0, 9.0, Losses(3.0, 1.0, 1.5, 0.5), PICTURE),
-    Result(3, PICTURE, "A processor", 12.5, [{"scale": 1, "iteration": 1, "seconds": 0.1, "total": 3.0}]),
+    Result(3, PICTURE, "A processor", 12.5, [{"scale": 1, "iteration": 1, "seconds": 0.1, "total": 3.0}], {"seed": 3}),
     protocol.Failure(3, "It did not work."),
     protocol.Cancelled(3),
 ]

@@ -39,7 +39,8 @@ class Cell:
     """One cell, painted.
 
     ``picture`` is what :meth:`StyleTransfer.paint` returns for ``settings``, bit for bit. ``losses`` are the last ones;
-    ``scores`` has every one of :data:`plugin.grid.SCORES`; ``report`` is that of :mod:`plugin.engine.report`.
+    ``scores`` has every one of :data:`plugin.grid.SCORES`; ``report`` is that of :mod:`plugin.engine.report`, with the
+    likeness at the proofs' size.
     """
 
     place: tuple[int, ...]
@@ -57,6 +58,9 @@ def paint(task: Task, grid: Grid, transfers: Transfers, on_step: Callable[[Step]
     long as the pictures by themselves. The style's statistics are kept between cells; the content's feature maps are
     not, since they cost one pass through the network at each scale, where the painting costs a hundred and more.
 
+    All cells are compared with the content at the size of the largest one. At the content's own size what a small proof
+    lacks in sharpness would count for more than anything that is varied.
+
     Args:
         task: its settings are not looked at, the grid's are.
         on_step: called after every iteration with a step whose fraction and seconds are the whole grid's; an exception
@@ -70,7 +74,8 @@ def paint(task: Task, grid: Grid, transfers: Transfers, on_step: Callable[[Step]
     tasks = [_task(task, grid.settings(place)) for place in grid.places()]
     chosen = [choose(cell.settings.device, cell.settings.precision) for cell in tasks]
     costs = [_cost(cell.settings) for cell in tasks]
-    judge = Judge(task, choose(grid.base.device, grid.base.precision))
+    content = _reduced(task.content, max(cell.settings.size for cell in tasks))
+    judge = Judge(dataclasses.replace(task, content=content), choose(grid.base.device, grid.base.precision))
     for number, (place, cell, device) in enumerate(zip(grid.places(), tasks, chosen)):
         transfer = transfers.setdefault((device.kind, device.dtype), StyleTransfer(device))
         watch = _Watch(on_step, start, before=sum(costs[:number]), own=costs[number], whole=sum(costs))
@@ -101,6 +106,12 @@ def _task(task: Task, settings: Settings) -> Task:
     )
 
 
+def _reduced(content: Tensor, size: int) -> Tensor:
+    """A picture no larger than a size, in pixels of its long side."""
+    height, width = content.shape[-2:]
+    return pictures.resize(content, *pictures.fit(width, height, min(size, max(width, height)))).clamp(0, 1)
+
+
 def _cost(settings: Settings) -> float:
     return sum(scale.iterations * scale.size**2 for scale in recipe.of(settings).scales(settings.size))
 
@@ -128,7 +139,8 @@ class Judge:
     """Measures cells against the same two ends: the content picture, and the style pictures.
 
     A distance to the content is taken relative to that of the style pictures from it, and a distance to the style
-    relative to that of the content from it. So both likenesses are 1 at one end and 0 at the other.
+    relative to that of the content from it. So both likenesses are 1 at one end and 0 at the other. The styles count by
+    the weights that ``task`` gives them, whatever a cell blends.
     """
 
     def __init__(self, task: Task, device: Device) -> None:
@@ -163,7 +175,11 @@ class Judge:
 
 
 def command(options: argparse.Namespace, grid: Grid) -> int:
-    """Paint ``options.content`` in every cell of a grid, write sheet and table, and return the exit status."""
+    """Paint ``options.content`` in every cell of a grid, write sheet and table, and return the exit status.
+
+    The table is the same in CSV and in JSON, the best cell first; in JSON each cell has its whole report, its ``place``
+    in the grid, and in ``box`` where its picture lies on the sheet: left, top, width and height in pixels.
+    """
     return shell.exit_status(lambda: _sweep(options, grid))
 
 
@@ -183,7 +199,7 @@ def _sweep(options: argparse.Namespace, grid: Grid) -> None:
     order = ranked([cell.scores[options.score] for cell in cells])
     ranks = {number: rank for rank, number in enumerate(order, 1)}
     proofs = {
-        cell.place: Proof(shown[number], f"{ranks[number]}.  {cell.scores[options.score]:.3g}", ranks[number] == 1)
+        cell.place: Proof(shown[number], f"{ranks[number]}.  {cell.scores[options.score]:#.3g}", ranks[number] == 1)
         for number, cell in enumerate(cells)
     }
     paper = sheet.ContactSheet(grid, *size)
@@ -290,7 +306,7 @@ class _Follower:
     def finished(self, cell: Cell) -> None:
         self._done += 1
         changed = listed(self._grid.changed(cell.place))
-        score = f"{self._score} {cell.scores[self._score]:.3g}"
+        score = f"{self._score} {cell.scores[self._score]:#.3g}"
         self.say(f"{self._done} of {self._count}: {changed}: {score}, {cell.report['seconds']:.1f} s")
 
     def say(self, sentence: str) -> None:

@@ -13,10 +13,13 @@ from dataclasses import dataclass
 
 from gi.repository import Babl, Gegl, Gimp
 
-from plugin.protocol import Picture
+from plugin.protocol import Mask, Picture
 
 SMALLEST = 32
 """Pixels that both sides of what is styled must have: below that, VGG's deepest feature map is all border."""
+
+SELECTION = "selection"
+"""What stands for the selection among the names of regions."""
 
 _SAMPLE_CODES = {1: "B", 2: "H", 4: "I", 8: "Q"}
 """The array typecode that holds the bits of one sample of so many bytes, whatever number they mean."""
@@ -131,15 +134,32 @@ def check(drawables: Sequence[Gimp.Drawable]) -> list[Gimp.Layer]:
     return list(drawables)
 
 
-def read(image: Gimp.Image, layer: Gimp.Layer) -> Look:
+def find_region(image: Gimp.Image, name: str) -> Gimp.Drawable:
+    """The channel or layer with a name; ``selection`` is the selection, where neither has that name.
+
+    Raises:
+        Refusal: the image has none.
+    """
+    found = image.get_channel_by_name(name) or image.get_layer_by_name(name)
+    if found is None and name == SELECTION:
+        found = image.get_selection()
+    if found is None:
+        raise Refusal(f"This image has no channel or layer “{name}” to be the region of a style; choose another.")
+    return found
+
+
+def read(image: Gimp.Image, layer: Gimp.Layer, whole: bool = False) -> Look:
     """Copy a layer out of its image as it looks: filters, mask and group merged, its own opacity and mode left out.
+
+    ``whole`` takes all of the layer, whatever is selected.
 
     Raises:
         Refusal: the selection misses the layer, or what is to be styled is too small.
     """
-    box = _box(image, layer)
+    selected = not whole and not Gimp.Selection.is_empty(image)
+    box = _box(layer, selected)
     selection = None
-    if not Gimp.Selection.is_empty(image):
+    if selected:
         channel = image.get_selection()
         _, x, y = layer.get_offsets()
         selection = _get(channel.get_buffer(), box.rectangle(x, y), Babl.get_name(channel.get_format()))
@@ -147,6 +167,26 @@ def read(image: Gimp.Image, layer: Gimp.Layer) -> Look:
         with _rendered(image, layer) as drawn:
             return _look(layer, drawn, box, selection)
     return _look(layer, layer, box, selection)
+
+
+def region(look: Look, drawable: Gimp.Drawable) -> Mask:
+    """How far each pixel of what is styled belongs to a drawable, wherever in the image that is; 0 beyond its edges.
+
+    A channel and the selection say it with their own values, a layer with its mask. A layer without one counts with its
+    lightness (luma) times its alpha, so that grey half way between black and white is half.
+    """
+    if isinstance(drawable, Gimp.Layer):
+        drawable = drawable.get_mask() or drawable
+    _, x, y = look.layer.get_offsets()
+    _, left, top = drawable.get_offsets()
+    rectangle = look.box.rectangle(x - left, y - top)
+    if isinstance(drawable, Gimp.Layer):
+        samples = array("f", _get(drawable.get_buffer(), rectangle, "Y'aA float"))[::2].tobytes()
+    else:
+        # Linear or not, as the drawable has it: its values are no light, and nothing must bend them.
+        model = Babl.get_name(drawable.get_format()).split()[0]
+        samples = _get(drawable.get_buffer(), rectangle, f"{model} float")
+    return Mask(look.box.width, look.box.height, samples)
 
 
 def visible(image: Gimp.Image) -> Gimp.Layer:
@@ -179,16 +219,18 @@ def check_still_there(looks: Iterable[Look]) -> None:
             raise Refusal(f"“{look.name}” was deleted while it was being styled; nothing was added.")
 
 
-def _box(image: Gimp.Image, layer: Gimp.Layer) -> Box:
-    """The bounding box of the selection in a layer; the whole layer where nothing is selected."""
+def _box(layer: Gimp.Layer, selected: bool) -> Box:
+    """The bounding box of the selection in a layer; the whole layer where it is not to be cut by one."""
     name = layer.get_name()
+    some, x, y, width, height = True, 0, 0, layer.get_width(), layer.get_height()
+    if selected:
+        some, x, y, width, height = layer.mask_intersect()
     # An empty group has a size of its own making.
-    some, x, y, width, height = layer.mask_intersect()
     if not some or (layer.is_group() and not layer.get_children()):
-        what = "is empty" if Gimp.Selection.is_empty(image) or layer.is_group() else "lies outside the selection"
+        what = "lies outside the selection" if selected and not layer.is_group() else "is empty"
         raise Refusal(f"“{name}” {what}; there is nothing to style in it.")
     if min(width, height) < SMALLEST:
-        part = f"“{name}”" if Gimp.Selection.is_empty(image) else f"The selected part of “{name}”"
+        part = f"The selected part of “{name}”" if selected else f"“{name}”"
         raise Refusal(
             f"{part} is {width} × {height} pixels; {SMALLEST} × {SMALLEST} is the smallest that can be styled."
         )

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Any
 
 from gi.repository import Gegl, Gimp, Gio, GLib, GObject
 
-from plugin import client, locations, settings
+from plugin import client, locations, protocol, settings
 from plugin.gimp import layers, parasite, style
 from plugin.gimp.layers import Look, Refusal
+from plugin.gimp.style import Style
 from plugin.protocol import Job, Progress
 from plugin.settings import Setting, Settings
 
 NAME = "plug-in-neural-style"
+
+_REPORT_EVERY = 10
+"""Iterations from one line of the report to the next."""
 
 _log = logging.getLogger("neural-style.gimp")
 
@@ -50,6 +55,21 @@ class NeuralStyle(Gimp.PlugIn):
             None,
             GObject.ParamFlags.READWRITE,
         )
+        procedure.add_string_array_argument(
+            "more-styles",
+            "More styles",
+            "Paths or URIs of further style pictures; “blend” says how much each style counts.",
+            GObject.ParamFlags.READWRITE,
+        )
+        # Not an array of drawables: GIMP 3.0 refuses one that is empty or left out.
+        procedure.add_string_array_argument(
+            "regions",
+            "Regions",
+            "Where each style is wanted, in the order of the styles: the name of a channel, or of a layer, which "
+            "counts with its mask or else with its lightness; “selection” is the selection. A style with no name, or "
+            "beyond the last one, is wanted everywhere.",
+            GObject.ParamFlags.READWRITE,
+        )
         for setting in settings.TABLE:
             _add_argument(procedure, setting)
         procedure.add_core_object_array_return_value(
@@ -82,10 +102,11 @@ def run(
         if run_mode == Gimp.RunMode.INTERACTIVE:
             from plugin.gimp import dialog  # GTK wants a display, which a batch run may not have
 
-            if not dialog.run(procedure, config):
+            if not dialog.run(procedure, config, image):
                 return procedure.new_return_values(Gimp.PDBStatusType.CANCEL, GLib.Error())
-        chosen = Settings(**{setting.name: config.get_property(setting.dashed) for setting in settings.TABLE})
-        made = stylize(image, drawables, config.get_property("style"), chosen)
+        files = [config.get_property("style"), *map(_file, config.get_property("more-styles") or [])]
+        regions = config.get_property("regions") or []
+        made = stylize(image, drawables, files, regions, _settings(config))
     except (Refusal, client.EngineError) as error:
         return procedure.new_return_values(Gimp.PDBStatusType.EXECUTION_ERROR, GLib.Error(str(error)))
     except Exception:
@@ -96,34 +117,47 @@ def run(
 
 
 def stylize(
-    image: Gimp.Image, drawables: Sequence[Gimp.Drawable], style_file: Gio.File | None, chosen: Settings
+    image: Gimp.Image,
+    drawables: Sequence[Gimp.Drawable],
+    style_files: Sequence[Gio.File | None],
+    region_names: Sequence[str],
+    chosen: Settings,
 ) -> list[Gimp.Layer]:
     """Make one new layer above each of the given ones, all of them or none, and return them.
+
+    ``region_names`` are for the first styles, in their order; a style with none, or an empty one, is wanted everywhere.
+    A selection that is a region says where its style goes and not what is styled: then it is the whole of each layer.
 
     Raises:
         Refusal: one sentence, what is asked cannot be done.
         client.EngineError: one sentence, the engine cannot do it.
     """
     sources = layers.check(drawables)
-    given_style = style.read(style_file)
-    looks = [layers.read(image, layer) for layer in sources]
+    regions = _regions(image, region_names, len(style_files))
+    _check_blend(chosen, len(style_files))
+    styles = [style.read(file) for file in style_files]
+    whole = any(isinstance(region, Gimp.Selection) for region in regions)
+    looks = [layers.read(image, layer, whole) for layer in sources]
+    masks = [[None if region is None else layers.region(look, region) for region in regions] for look in looks]
+    told = [None if region is None else name for region, name in zip_longest(regions, region_names)]
     grey = image.get_base_type() == Gimp.ImageBaseType.GRAY
     notes = []
     Gimp.progress_init("Neural style: starting the engine")
     with client.Engine() as engine:
         for place, look in enumerate(looks):
-            job = Job(place, look.picture(), given_style.picture, chosen, grey)
+            sent = [protocol.Style(each.picture, mask) for each, mask in zip(styles, masks[place], strict=True)]
+            job = Job(place, look.picture(), sent, chosen, grey, report_every=_REPORT_EVERY)
             for event in engine.run(job):
                 if isinstance(event, Progress):
                     _tell(looks, place, event)
                 else:
                     look.paint(event.picture)
-                    notes.append(parasite.make(look, given_style, chosen, event))
+                    notes.append(parasite.make(look, styles, told, event))
     Gimp.progress_end()
     layers.check_still_there(looks)
     made = []
     for look, note in zip(looks, notes, strict=True):
-        layer = look.make_layer(image, f"{look.name} — {given_style.name}")
+        layer = look.make_layer(image, _layer_name(look, styles))
         layer.attach_parasite(note)
         made.append((look, layer))
     layers.add(image, made)
@@ -149,6 +183,54 @@ def _tell(looks: Sequence[Look], place: int, event: Progress) -> None:
     Gimp.progress_update((before + this * event.fraction) / sum(areas))
 
 
+def _file(path_or_uri: str) -> Gio.File:
+    return Gio.File.new_for_commandline_arg(path_or_uri)
+
+
+def _settings(config: Gimp.ProcedureConfig) -> Settings:
+    """The settings among the arguments.
+
+    Raises:
+        Refusal: one of the texts means nothing.
+    """
+    given = {setting.name: config.get_property(setting.dashed) for setting in settings.TABLE}
+    try:
+        # A script may leave a text out with NULL.
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValueError as error:
+        raise Refusal(str(error)) from error
+
+
+def _regions(image: Gimp.Image, names: Sequence[str], count: int) -> list[Gimp.Drawable | None]:
+    """The region of each of so many styles; None for one that is wanted everywhere.
+
+    Raises:
+        Refusal: there are more regions than styles, or the image has none of that name.
+    """
+    if len(names) > count:
+        raise Refusal(f"The number of regions is {len(names)} and that of styles {count}; give one style for each.")
+    found = [layers.find_region(image, name) if name else None for name in names]
+    # What nothing is selected in works on everything, as always in GIMP.
+    nothing = Gimp.Selection.is_empty(image)
+    wanted = [None if nothing and isinstance(region, Gimp.Selection) else region for region in found]
+    return [*wanted, *[None] * (count - len(wanted))]
+
+
+def _check_blend(chosen: Settings, count: int) -> None:
+    """See that there is a weight for each style, or none at all.
+
+    Raises:
+        Refusal: it is not so.
+    """
+    if (numbers := len(settings.parse_blend(chosen.blend))) not in (0, count):
+        raise Refusal(f"The number of styles is {count} and that of weights in “blend” {numbers}; give one for each.")
+
+
+def _layer_name(look: Look, styles: Sequence[Style]) -> str:
+    more = f" +{len(styles) - 1}" if len(styles) > 1 else ""
+    return f"{look.name} — {styles[0].name}{more}"
+
+
 def _add_argument(procedure: Gimp.Procedure, setting: Setting) -> None:
     """Make an argument of the PDB from an entry of the table of settings."""
     label = f"{setting.label} ({setting.unit})" if setting.unit else setting.label
@@ -159,6 +241,10 @@ def _add_argument(procedure: Gimp.Procedure, setting: Setting) -> None:
         for number, each in enumerate(setting.choices):
             choice.add(each.value, number, each.label, each.help)
         procedure.add_choice_argument(*described, choice, setting.default, flags)
+    elif setting.kind is str:
+        procedure.add_string_argument(*described, setting.default, flags)
+    elif setting.kind is bool:
+        procedure.add_boolean_argument(*described, setting.default, flags)
     elif setting.kind is int:
         procedure.add_int_argument(*described, setting.minimum, setting.maximum, setting.default, flags)
     else:

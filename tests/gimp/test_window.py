@@ -150,7 +150,8 @@ def test_progress_is_told_and_cancel_leaves_the_image_and_no_engine(window: Wind
 
 def test_ok_makes_all_layers_in_one_undo_step_and_repeat_last_repeats(window: Window) -> None:
     window.open_dialog()
-    window.keys("alt+q", "Down", "Down", "alt+a", "alt+w", "ctrl+a", "4", "0", "Tab", title=_TITLE)
+    window.keys("alt+q", "Down", "Down", "alt+a", "Tab", "Right", "Right", "Right", title=_TITLE)
+    window.keys("alt+w", "ctrl+a", "4", "0", "Tab", title=_TITLE)
     window.picture("settings")
     window.keys("alt+o", title=_TITLE)
     window.wait_for(lambda: window.layers() == _MADE, "the new layers", 180)

@@ -7,6 +7,7 @@ import struct
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from gi.repository import Gegl, Gimp, Gio
 
@@ -22,10 +23,12 @@ from tests.gimp.inside.stage import (
 )
 
 
-def refused(image: Gimp.Image, drawables: Sequence[Gimp.Drawable], style: Path | None = STYLE) -> str:
-    """The sentence of a run that must fail and leave no trace."""
+def refused(
+    image: Gimp.Image, drawables: Sequence[Gimp.Drawable], style: Path | None = STYLE, *more: Any, **given: Any
+) -> str:
+    """The sentence of a run that must fail and leave no trace; the arguments are those of ``stylize``."""
     with unchanged(image):
-        outcome = stylize(image, drawables, style)
+        outcome = stylize(image, drawables, style, *more, **given)
     assert outcome.status == ERROR, outcome.status
     assert engines() == []
     assert "Traceback" not in outcome.sentence
@@ -150,12 +153,13 @@ def test_an_empty_group() -> None:
 
 def test_a_device_that_is_not_there() -> None:
     image = new_image()
-    layer = new_layer(image, "layer")
-    with unchanged(image):
-        outcome = stylize(image, [layer], device="xpu")
-    assert outcome.status == ERROR
-    assert "xpu" in outcome.sentence.lower(), outcome.sentence
-    assert engines() == []
+    assert "xpu" in refused(image, [new_layer(image, "layer")], device="xpu").lower()
+
+
+def test_a_text_that_means_nothing() -> None:
+    image = new_image()
+    sentence = refused(image, [new_layer(image, "layer")], style_layers="relu9_1")
+    assert sentence.startswith("style-layers is 'relu9_1'; the layers are relu1_1"), sentence
 
 
 def _write_png(path: Path, width: int, height: int) -> None:

@@ -20,7 +20,7 @@ def _told(image: Gimp.Image, layers: list[Gimp.Layer]) -> tuple[list[str], list[
         mock.patch.object(Gimp, "progress_set_text", texts.append),
         mock.patch.object(Gimp, "progress_update", values.append),
     ):
-        procedure.stylize(image, layers, Gio.File.new_for_path(str(STYLE)), Settings.from_json(FAST))
+        procedure.stylize(image, layers, [Gio.File.new_for_path(str(STYLE))], [], Settings.from_json(FAST))
     return texts, values
 
 

@@ -9,24 +9,57 @@ from gi.repository import Gimp, Gio
 
 from plugin import __version__
 from plugin.settings import TABLE, Settings
-from tests.gimp.inside.stage import FOLDER, STYLE, native, new_image, new_layer, recipe, styled
+from tests.gimp.inside.stage import FOLDER, PHOTOGRAPH, STYLE, native, new_image, new_layer, recipe, styled
 
 _GIVEN = {
-    "quality": "gatys",
+    "quality": "draft",
     "strength": 70.0,
     "style_scale": 150.0,
     "preserve_colors": "luminance",
+    "blend": "3, 1",
+    "style_measure": "mahalanobis",
+    "content_measure": "ssim",
+    "content_weight": 2.0,
+    "style_weight": 3.0,
+    "tv_weight": 0.5,
+    "content_layers": "relu3_1:0.5, relu4_2",
+    "style_layers": "relu1_1, relu2_1",
+    "pooling": "average",
+    "start": "recolored",
+    "optimizer": "adam",
+    "iterations": 12,
+    "stop_below": 0.01,
+    "learning_rate": 2.0,
+    "beta1": 0.8,
+    "beta2": 0.95,
+    "gradient_clipping": 5.0,
+    "normalize_gradients": True,
+    "tileable": True,
     "size": 36,
     "seed": 5,
     "device": "cpu",
+    "precision": "float32",
 }
+"""Every setting, and none at its default."""
 
 
 def _layer() -> Gimp.Layer:
     image = new_image()
     source = new_layer(image, "source")
     image.select_ellipse(Gimp.ChannelOps.REPLACE, 10, 4, 50, 40)
-    return styled(image, [source], **_GIVEN)[0]
+    return styled(image, [source], more_styles=[PHOTOGRAPH], **_GIVEN)[0]
+
+
+def test_every_setting_is_an_argument_with_its_own_default_and_range() -> None:
+    procedure = Gimp.get_pdb().lookup_procedure("plug-in-neural-style")
+    for setting in TABLE:
+        argument = procedure.find_argument(setting.dashed)
+        # Python sees GIMP's empty text as None.
+        assert (argument.get_default_value() or setting.kind()) == setting.default, setting.name
+        assert argument.blurb == setting.help
+        assert _GIVEN[setting.name] != setting.default
+        if setting.minimum is not None:
+            assert (argument.minimum, argument.maximum) == (setting.minimum, setting.maximum)
 
 
 def test_the_parasite_tells_everything_and_makes_the_same_pixels_again() -> None:
@@ -35,20 +68,30 @@ def test_the_parasite_tells_everything_and_makes_the_same_pixels_again() -> None
 
     assert told["version"] == __version__
     assert told["source"] == "source"
-    assert told["style"] == {"name": STYLE.name, "sha256": hashlib.sha256(STYLE.read_bytes()).hexdigest()}
+    assert told["styles"] == [
+        {"name": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "region": None}
+        for path in (STYLE, PHOTOGRAPH)
+    ]
     assert told["settings"] == _GIVEN
     assert set(told["settings"]) == {setting.name for setting in TABLE}
     assert told["seed"] == 5
     assert told["device"]
     assert told["seconds"] > 0
     assert set(told["losses"]) == {"total", "content", "style", "tv"}
-    assert all(loss > 0 for loss in told["losses"].values())
+    assert all(told["losses"][name] > 0 for name in ("total", "content", "style"))
+    assert told["lambda"] > 0
+    for when in ("before", "after"):
+        assert told["likeness"][when]["content"]
+        assert told["likeness"][when]["style"]
+    assert told["likeness"]["before"] != told["likeness"]["after"]
+    for scale in told["scales"]:
+        assert {"style relu1_1", "style relu2_1"} <= set(scale["layers"])
 
     image = new_image()
     source = new_layer(image, told["source"])
     x, y, width, height = told["box"]
     image.select_rectangle(Gimp.ChannelOps.REPLACE, x, y, width, height)
-    (again,) = styled(image, [source], **Settings.from_json(told["settings"]).to_json())
+    (again,) = styled(image, [source], more_styles=[PHOTOGRAPH], **Settings.from_json(told["settings"]).to_json())
     assert native(again) == native(layer)
 
 

@@ -124,13 +124,29 @@ def native_alpha(drawable: Gimp.Drawable) -> list[bytes]:
     return [data[end - sample : end] for end in range(pixel, len(data) + 1, pixel)]
 
 
+def mean_color(drawable: Gimp.Drawable, columns: range | None = None) -> Pixel:
+    """The mean R'G'B'A of all or of some columns of a drawable."""
+    width, found = drawable.get_width(), samples(drawable)
+    wanted = columns or range(width)
+    seen = [found[place : place + 4] for place in range(0, len(found), 4) if place // 4 % width in wanted]
+    red, green, blue, alpha = (sum(channel) / len(seen) for channel in zip(*seen, strict=True))
+    return red, green, blue, alpha
+
+
 def difference(first: Gimp.Drawable, second: Gimp.Drawable) -> float:
     """The mean difference of the colors of two drawables of the same size, 0 to 1."""
     pairs = list(zip(samples(first), samples(second), strict=True))
     return sum(abs(a - b) for place, (a, b) in enumerate(pairs) if place % 4 < 3) / (len(pairs) * 3 / 4)
 
 
-def stylize(image: Gimp.Image, drawables: Sequence[Gimp.Drawable], style: Path | None = STYLE, **given: Any) -> Outcome:
+def stylize(
+    image: Gimp.Image,
+    drawables: Sequence[Gimp.Drawable],
+    style: Path | None = STYLE,
+    more_styles: Sequence[Path] = (),
+    regions: Sequence[str] = (),
+    **given: Any,
+) -> Outcome:
     """Run the procedure as a script does; settings are named with underscores."""
     procedure = Gimp.get_pdb().lookup_procedure("plug-in-neural-style")
     config = procedure.create_config()
@@ -138,6 +154,8 @@ def stylize(image: Gimp.Image, drawables: Sequence[Gimp.Drawable], style: Path |
     config.set_property("image", image)
     config.set_core_object_array("drawables", list(drawables))
     config.set_property("style", Gio.File.new_for_path(str(style)) if style else None)
+    config.set_property("more-styles", [str(path) for path in more_styles])
+    config.set_property("regions", list(regions))
     for name, value in (FAST | given).items():
         config.set_property(name.replace("_", "-"), value)
     values = procedure.run(config)
@@ -147,9 +165,9 @@ def stylize(image: Gimp.Image, drawables: Sequence[Gimp.Drawable], style: Path |
     return Outcome(status, "", values.get_core_object_array(1))
 
 
-def styled(image: Gimp.Image, drawables: Sequence[Gimp.Drawable], **given: Any) -> list[Gimp.Layer]:
-    """The new layers of a run that must succeed."""
-    outcome = stylize(image, drawables, **given)
+def styled(image: Gimp.Image, drawables: Sequence[Gimp.Drawable], *more: Any, **given: Any) -> list[Gimp.Layer]:
+    """The new layers of a run that must succeed; the arguments are those of :func:`stylize`."""
+    outcome = stylize(image, drawables, *more, **given)
     assert outcome.status == SUCCESS, outcome.sentence
     return outcome.layers
 

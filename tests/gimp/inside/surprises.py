@@ -24,7 +24,7 @@ def test_a_layer_that_is_deleted_while_it_is_painted() -> None:
     sentence = ""
     with mock.patch.object(Gimp, "progress_update", delete):
         try:
-            procedure.stylize(image, [one, two], Gio.File.new_for_path(str(STYLE)), Settings.from_json(FAST))
+            procedure.stylize(image, [one, two], [Gio.File.new_for_path(str(STYLE))], [], Settings.from_json(FAST))
         except Refusal as refusal:
             sentence = str(refusal)
 

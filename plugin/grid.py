@@ -1,0 +1,132 @@
+"""A grid of settings: which ones are varied, and every combination of their values, the cells."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from plugin.settings import TABLE, Choice, Settings
+
+MOST_CELLS = 400
+
+PROOF_SIZE = 256
+"""Long side in pixels that a cell is painted at where the settings leave the size open."""
+
+SCORES = (
+    Choice("balance", "Balance", "the geometric mean of “content” and “style”; 0 where one of them is lost"),
+    Choice(
+        "mahalanobis",
+        "Balance (Mahalanobis)",
+        "the same, with both distances measured in standard deviations",
+    ),
+    Choice(
+        "content",
+        "Content",
+        "likeness of the feature maps to the content's: 1 for the content itself, 0 for what is as far from it as the "
+        "style picture",
+    ),
+    Choice(
+        "style",
+        "Style",
+        "likeness of the Gram matrices to the style's: 1 for the style itself, 0 for what is as far from it as the "
+        "content; strokes are compared at style-scale 100",
+    ),
+    Choice("ssim", "SSIM", "structural similarity of the luminance to the content's, at most 1"),
+    Choice(
+        "loss",
+        "Loss",
+        "minus the total loss; it ranks ways downhill, such as optimizers and their iterations, and means nothing "
+        "between cells that minimize different things",
+    ),
+)
+"""What cells may be ranked by. Of every score more is better."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Settings that are varied about a base; made by :meth:`of`, which checks them.
+
+    ``vary`` has the values of each axis by its setting's name. A place is one index for each axis, in their order.
+    """
+
+    base: Settings
+    vary: Mapping[str, Sequence[Any]]
+
+    @classmethod
+    def of(cls, base: Settings, vary: Mapping[str, Iterable[Any]]) -> Grid:
+        """The grid of these values; a value that comes twice counts once.
+
+        Raises:
+            ValueError: one sentence, for nothing to vary, an unknown setting, a value out of range, an axis without a
+                value, or more than :data:`MOST_CELLS` cells.
+        """
+        if not vary:
+            raise ValueError("Nothing is varied; name at least one setting with its values.")
+        checked = {name: _checked(name, values) for name, values in vary.items()}
+        cells = math.prod(map(len, checked.values()))
+        if cells > MOST_CELLS:
+            raise ValueError(f"These are {cells} cells, and a grid has at most {MOST_CELLS}; vary less at once.")
+        return cls(base, checked)
+
+    def places(self) -> list[tuple[int, ...]]:
+        """All of them, the last axis fastest."""
+        return list(itertools.product(*(range(len(values)) for values in self.vary.values())))
+
+    def changed(self, place: Sequence[int]) -> dict[str, Any]:
+        """The varied settings of a cell."""
+        return {name: values[index] for (name, values), index in zip(self.vary.items(), place)}
+
+    def settings(self, place: Sequence[int]) -> Settings:
+        """All settings of a cell."""
+        return dataclasses.replace(self.base, **self.changed(place))
+
+
+def parse(texts: Iterable[str]) -> dict[str, list[Any]]:
+    """What to vary from the command line: each text is ``strength=20,50,80``.
+
+    Where a text has a semicolon it separates the values in the place of the comma, for values that contain commas.
+
+    Raises:
+        ValueError: one sentence, for a text of another form or a setting that is named twice.
+    """
+    kinds = {setting.name: setting.kind for setting in TABLE}
+    vary: dict[str, list[Any]] = {}
+    for text in texts:
+        dashed, equals, listed = text.partition("=")
+        name = dashed.strip().replace("-", "_")
+        if not equals:
+            raise ValueError(f"--vary is {text!r}; write the setting and its values like strength=20,50,80.")
+        if name in vary:
+            raise ValueError(f"{dashed.strip()} is varied twice; give all its values at once.")
+        values = [value.strip() for value in listed.split(";" if ";" in listed else ",")]
+        vary[name] = [_SWITCH.get(value, value) for value in values] if kinds.get(name) is bool else list(values)
+    return vary
+
+
+def written(value: Any) -> str:
+    """A value as a person reads it: ``50``, ``on``, ``luminance``."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, (int, float)):
+        return f"{value:.10g}"
+    return value or "default"
+
+
+def listed(changed: Mapping[str, Any]) -> str:
+    """``strength 50, style-scale 200``."""
+    return ", ".join(f"{name.replace('_', '-')} {written(value)}" for name, value in changed.items())
+
+
+_SWITCH = {"on": True, "true": True, "yes": True, "off": False, "false": False, "no": False}
+
+
+def _checked(name: str, values: Iterable[Any]) -> tuple[Any, ...]:
+    # Both a name that does not exist and a value out of range are refused here, each in the settings' own words.
+    checked = dict.fromkeys(getattr(Settings.from_json({name: value}), name) for value in values)
+    if not checked:
+        raise ValueError(f"{name.replace('_', '-')} has no values; give at least one.")
+    return tuple(checked)
