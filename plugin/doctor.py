@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from plugin import __version__, client, environment, locations
-from plugin.protocol import Job, Picture, Result
+from plugin.protocol import Job, Picture, Result, Style
 from plugin.settings import Settings
 
 WEIGHTS = Path(__file__).resolve().parent / "engine" / "weights" / "vgg16_features.pt"
@@ -213,7 +213,7 @@ def _device(devices: dict[str, str]) -> Finding:
 
 def _round_trip(engine: client.Engine) -> Finding:
     size = 64
-    job = Job(0, _pattern(size, 5), _pattern(size, 3), Settings(quality="draft", size=size))
+    job = Job(0, _pattern(size, 5), [Style(_pattern(size, 3))], Settings(quality="draft", size=size))
     start = time.monotonic()
     result = next(event for event in engine.run(job) if isinstance(event, Result))
     pixels = array("f", bytes(result.picture.pixels))

@@ -265,10 +265,11 @@ class Settings:
         group=Group.SEARCH,
     )
     optimizer: str = _choice(
-        "lbfgs",
+        "auto",
         "Optimi_zer",
         "The way downhill.",
-        Choice("lbfgs", "L-BFGS", "Learns the curvature; the fastest"),
+        Choice("auto", "As the quality has it", "Adam, and L-BFGS for Gatys 2016"),
+        Choice("lbfgs", "L-BFGS", "Learns the curvature"),
         Choice("adam", "Adam", "Momentum and a step size for each pixel"),
         Choice("gradient-descent", "Gradient descent", "Straight down"),
         group=Group.SEARCH,
@@ -290,7 +291,7 @@ class Settings:
         0.0,
         255.0,
         "Learning rate",
-        "Of Adam and gradient descent: the size of the first step in levels of 255; 0 is 4 for Adam, 1 otherwise.",
+        "Of Adam and gradient descent: the size of the first step in levels of 255; 0 is 8 for Adam, 1 otherwise.",
         group=Group.SEARCH,
     )
     beta1: float = _number(
@@ -344,6 +345,15 @@ class Settings:
         Choice("cuda", "CUDA", "An NVIDIA or AMD graphics card"),
         Choice("mps", "MPS", "An Apple graphics processor"),
         Choice("xpu", "XPU", "An Intel graphics card"),
+        group=Group.MACHINE,
+    )
+    memory: float = _number(
+        0.0,
+        0.0,
+        1024.0,
+        "Memor_y",
+        "What the painting may take; 0 is 60 % of what is free.",
+        "GiB",
         group=Group.MACHINE,
     )
     precision: str = _choice(

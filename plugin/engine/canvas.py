@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
 
 from plugin.engine import pictures
 from plugin.engine.refusal import Refusal
-
-Colors = Literal["off", "luminance", "histogram"]
-Start = Literal["content", "recolored", "noise"]
 
 _GRID = 16
 """Pixels: both sides of a picture that wraps around are multiples, so that the network's pools meet themselves."""
@@ -52,7 +48,7 @@ class Canvas:
         styles: at least one.
         working_size: long side of the last scale.
         grey: paint in luma and deliver grey.
-        colors: how far the picture keeps its own.
+        colors: how far the picture keeps its own, a value of the setting ``preserve_colors``.
         wraps: whether left and right, top and bottom of the painting are to meet.
 
     Raises:
@@ -65,11 +61,13 @@ class Canvas:
         styles: Sequence[Style],
         working_size: int,
         grey: bool = False,
-        colors: Colors = "off",
+        colors: str = "off",
         wraps: bool = False,
     ) -> None:
         self._wraps = wraps
-        self.working_size = max(self._fit(content, working_size))
+        width, height = self._fit(content, working_size)
+        self.working_size, self.working_pixels = max(width, height), width * height
+        self.channels = 1 if grey or colors == "luminance" else 3
         self._grey, self._colors = grey, colors
         self._content, self._alpha = _without_holes(content, "The layer")
         if wraps:
@@ -118,8 +116,8 @@ class Canvas:
             found.append((share, pictures.resize(region[None], width, height)[0].clamp(0, 1).to(device)))
         return found
 
-    def start(self, size: int, device: torch.device, start: Start, seed: int) -> Tensor:
-        """The painting at the first scale."""
+    def start(self, size: int, device: torch.device, start: str, seed: int) -> Tensor:
+        """The painting at the first scale; ``start`` is a value of the setting of that name."""
         content = self.content_at(size, device)[0]
         noise = torch.randn(content.shape, generator=torch.Generator().manual_seed(seed)).to(device)
         if start == "noise":

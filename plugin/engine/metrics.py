@@ -26,6 +26,9 @@ LONG_SIDE = 512
 """Pixels. Larger pictures are made as small as this before they are compared."""
 
 _WINDOW, _SIGMA = 11, 1.5
+SSIM_MARGIN = _WINDOW // 2
+"""Pixels along each edge that are the center of no window."""
+
 _K1, _K2 = 0.01, 0.03
 _DATA_RANGE = 255
 

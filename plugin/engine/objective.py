@@ -8,13 +8,15 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 import torch.nn.functional as F  # noqa: N812  torch's own idiom
 from torch import Tensor
 
 from plugin.engine import pictures, tiles
-from plugin.engine.metrics import structural_similarity
+from plugin.engine.metrics import SSIM_MARGIN, structural_similarity
+from plugin.engine.replay import side_by_side
 from plugin.engine.statistics import MomentGradient, MomentSum, StyleMeasure, at_least_float32
 from plugin.engine.tiles import Tile
 from plugin.engine.vgg import VGG16, Trace, stride
@@ -118,12 +120,15 @@ class Objective:
         pieces: Sequence[Tile] | None = None,
     ) -> None:
         self._network, self._styles, self.weights = network, styles, weights
+        self._device = content.device
         self._wraps = network.border == "circular"
         self._tiles = pieces or tiles.whole(*content.shape[-2:])
         self._visible = _at_layers(visible, weights.content)
         self._guidance = [_at_layers(_both(term.guidance, visible), weights.style) for term in styles]
         self._pixel_weights = visible
-        self._luma = _luma(content) if weights.ssim else None
+        self._luma = self._framed(_luma(content)) if weights.ssim else None
+        if visible is not None:
+            self._pixel_weights = self._framed(visible[None, None])[0, 0]
         self._targets = [
             {layer: tile.own(features[layer], layer).clone() for layer in weights.content}
             for tile, features in (
@@ -200,16 +205,22 @@ class Objective:
         self, sums: Sequence[Mapping[str, MomentSum]]
     ) -> tuple[dict[str, Tensor], list[dict[str, tuple[MomentGradient, Tensor | float]]]]:
         """Weight × share × distance by layer; and for each term and layer its slope and the weight of all positions."""
+        work = [
+            (number, layer, measure)
+            for number, term in enumerate(self._styles)
+            for layer, measure in term.measures.items()
+        ]
+        found = side_by_side(
+            [partial(_distance, measure, sums[number][layer]) for number, layer, measure in work],
+            self._device,
+        )
         layers: dict[str, Tensor] = {}
-        slopes: list[dict[str, tuple[MomentGradient, Tensor | float]]] = []
-        for term, own in zip(self._styles, sums, strict=True):
-            slopes.append({})
-            for layer, measure in term.measures.items():
-                weight = self.weights.style[layer] * term.share
-                loss, slope = measure(own[layer].moments())
-                name = f"style {layer}"
-                layers[name] = layers[name] + weight * loss if name in layers else weight * loss
-                slopes[-1][layer] = (slope.scaled(weight), own[layer].weight)
+        slopes: list[dict[str, tuple[MomentGradient, Tensor | float]]] = [{} for _ in self._styles]
+        for (number, layer, _), (loss, slope) in zip(work, found, strict=True):
+            weight = self.weights.style[layer] * self._styles[number].share
+            name = f"style {layer}"
+            layers[name] = layers[name] + weight * loss if name in layers else weight * loss
+            slopes[number][layer] = (slope.scaled(weight), sums[number][layer].weight)
         return layers, slopes
 
     def _style_gradients(
@@ -254,10 +265,14 @@ class Objective:
         assert self._luma is not None
         with torch.enable_grad():
             leaf = image.detach().requires_grad_()
-            similarity = structural_similarity(_luma(leaf), self._luma, self._pixel_weights)
+            similarity = structural_similarity(self._framed(_luma(leaf)), self._luma, self._pixel_weights)
             loss = self.weights.ssim * (1 - similarity)
             (gradient,) = torch.autograd.grad(loss, leaf)
         return loss.detach(), gradient
+
+    def _framed(self, image: Tensor) -> Tensor:
+        """With a margin as wide as half a window, so that pixels at the edge count in as many windows as others."""
+        return F.pad(image, (SSIM_MARGIN,) * 4, "circular" if self._wraps else "replicate")
 
     def _total_variation(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Weight × differences between neighbours, and its gradient."""
@@ -280,6 +295,10 @@ class Objective:
 def shrink(mask: Tensor, layer: str) -> Tensor:
     """A mask, H×W, at the size of a feature map, whose pools leave out odd rows and columns."""
     return F.avg_pool2d(mask[None, None], stride(layer))[0, 0] if stride(layer) > 1 else mask
+
+
+def _distance(measure: StyleMeasure, moments: MomentSum) -> tuple[Tensor, MomentGradient]:
+    return measure(moments.moments())
 
 
 def _at_layers(mask: Tensor | None, layers: Mapping[str, float]) -> dict[str, Tensor]:

@@ -31,6 +31,9 @@ class Optimizer(Protocol):
     def enlarge(self, height: int, width: int) -> None:
         """Go on at another size with what is worth remembering."""
 
+    def slow_down(self, factor: float) -> None:
+        """Take steps of so much of their size from here on, to come to rest at the end."""
+
 
 class GradientDescent:
     """Straight down: every step is a constant times the gradient.
@@ -51,6 +54,9 @@ class GradientDescent:
     def enlarge(self, height: int, width: int) -> None:
         self._factor = None
 
+    def slow_down(self, factor: float) -> None:
+        """Its steps shrink by themselves, as the gradient does."""
+
 
 class Adam:
     """Kingma and Ba 2015, *Adam: A Method for Stochastic Optimization*, algorithm 1, with ε relative to the gradient.
@@ -63,15 +69,17 @@ class Adam:
     _EPSILON = 1e-3
     """Of the first gradient's root mean square. With the paper's absolute 1e-8 small gradients would vanish in it."""
 
-    def __init__(self, learning_rate: float = 4.0, beta1: float = 0.9, beta2: float = 0.99) -> None:
+    def __init__(self, learning_rate: float = 8.0, beta1: float = 0.9, beta2: float = 0.99) -> None:
         self._learning_rate, self._beta1, self._beta2 = learning_rate, beta1, beta2
         self._mean: Tensor | None = None
         self._square: Tensor | None = None
         self._epsilon: Tensor | None = None
         self._steps: Tensor | None = None
+        self._rate: Tensor | None = None
 
     def step(self, image: Tensor, gradient: Tensor) -> None:
-        if self._mean is None or self._square is None or self._steps is None:
+        if self._mean is None or self._square is None or self._steps is None or self._rate is None:
+            self._rate = gradient.new_tensor(self._learning_rate)
             self._mean, self._square = torch.zeros_like(gradient), torch.zeros_like(gradient)
             self._steps = torch.zeros((), device=gradient.device, dtype=torch.float64)
         if self._epsilon is None:
@@ -81,7 +89,7 @@ class Adam:
         self._square.lerp_(gradient.square(), 1 - self._beta2)
         mean = self._mean / (1 - self._beta1**self._steps).to(gradient.dtype)
         square = self._square / (1 - self._beta2**self._steps).to(gradient.dtype)
-        image -= _shortened(self._learning_rate * mean / (square.sqrt_() + self._epsilon))
+        image -= _shortened(self._rate * mean / (square.sqrt_() + self._epsilon))
 
     def enlarge(self, height: int, width: int) -> None:
         """Keep both memories, as style-transfer-pytorch does; a gradient is spread over more pixels then."""
@@ -91,6 +99,11 @@ class Adam:
         self._mean = F.interpolate(self._mean, (height, width), mode="bilinear") * share
         self._square = F.interpolate(self._square, (height, width), mode="bilinear").clamp_min_(0) * share**2
         self._epsilon = None
+
+    def slow_down(self, factor: float) -> None:
+        """Steps as long as at first would leave the picture trembling around its minimum."""
+        if self._rate is not None:
+            self._rate.fill_(self._learning_rate * factor)
 
 
 class LBFGS:
@@ -128,6 +141,9 @@ class LBFGS:
     def enlarge(self, height: int, width: int) -> None:
         """Forget: the curvature at one size, enlarged to another, was measured to help nothing."""
         self._started = False
+
+    def slow_down(self, factor: float) -> None:
+        """Its steps shrink by themselves, as the gradient does."""
 
     def _start(self, gradient: Tensor) -> None:
         history, device, dtype = self._history, gradient.device, gradient.dtype

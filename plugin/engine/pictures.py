@@ -259,7 +259,8 @@ def region(mask: Tensor, content: Tensor) -> Tensor:
 
 def luma(rgb: Tensor) -> Tensor:
     """1×H×W of 3×H×W."""
-    return (rgb * torch.tensor(LUMA, device=rgb.device).view(3, 1, 1)).sum(0, keepdim=True)
+    red, green, blue = LUMA  # as numbers: a tensor of them would have to be copied to the device
+    return red * rgb[:1] + green * rgb[1:2] + blue * rgb[2:3]
 
 
 def fill_transparent(rgba: Tensor) -> Tensor:

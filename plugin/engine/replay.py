@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 import torch
 
 _log = logging.getLogger("neural-style.engine")
+
+_PLENTY = 2**30
+"""Bytes; it takes some milliseconds to give memory back and take it again, which small pictures would feel."""
 
 T = TypeVar("T")
 
@@ -53,6 +56,9 @@ class Replay(Generic[T]):
             self._ahead.popleft().synchronize()
 
     def _record(self) -> None:
+        # The recording has memory of its own: give back what the first calls took, or a large picture needs it twice.
+        if torch.cuda.memory_reserved() > _PLENTY:
+            torch.cuda.empty_cache()
         graph = torch.cuda.CUDAGraph()
         try:
             with torch.cuda.graph(graph):
@@ -61,3 +67,22 @@ class Replay(Generic[T]):
             _log.exception("the step cannot be recorded; it goes on without")
             return
         self._graph, self._result = graph, result
+
+
+def side_by_side(works: Sequence[Callable[[], T]], device: torch.device) -> list[T]:
+    """Do works that do not need each other, on NVIDIA and AMD cards all at once: none of them fills a card alone."""
+    if device.type != "cuda":
+        return [work() for work in works]
+    here, results = torch.cuda.current_stream(device), []
+    while len(_lanes) < len(works):
+        _lanes.append(torch.cuda.Stream(device))
+    for lane, work in zip(_lanes, works):
+        lane.wait_stream(here)
+        with torch.cuda.stream(lane):
+            results.append(work())
+    for lane in _lanes[: len(works)]:
+        here.wait_stream(lane)
+    return results
+
+
+_lanes: list[torch.cuda.Stream] = []

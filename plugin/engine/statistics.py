@@ -55,13 +55,17 @@ class MomentSum:
 
     def add(self, features: Tensor, weights: Tensor | None = None) -> None:
         """Add a piece; the arguments are those of :meth:`Moments.of`, but all weights may be zero here."""
-        rows = at_least_float32(_rows(features))
-        weighted = rows if weights is None else rows * weights.reshape(-1, 1)
+        rows = _rows(features)
         is_first = not isinstance(self._mean, Tensor)
-        self._only = (rows, weights) if is_first and len(rows) < rows.shape[1] else None
-        self.weight = self.weight + (len(rows) if weights is None else weights.sum() + 1e-12)
-        self._mean = self._mean + weighted.sum(0)
-        self._second = self._second + weighted.T @ rows
+        if is_first and len(rows) < rows.shape[1]:
+            self._only = at_least_float32(rows), weights
+        else:
+            self._only = None
+        each = rows.new_ones(1, len(rows)) if weights is None else weights.reshape(1, -1).to(rows.dtype)
+        weighted = rows if weights is None else rows * each.T
+        self.weight = self.weight + (len(rows) if weights is None else at_least_float32(each).sum() + 1e-12)
+        self._mean = self._mean + _product(each, rows)[0]
+        self._second = self._second + _product(weighted.T, rows)
 
     def moments(self) -> Moments:
         """Of all pieces together."""
@@ -290,6 +294,13 @@ def _covariance(moments: Moments) -> Tensor:
 def _rows(features: Tensor) -> Tensor:
     """A feature map as a matrix of positions × channels; no copy where it is in channels_last."""
     return features.permute(0, 2, 3, 1).reshape(-1, features.shape[1])
+
+
+def _product(one: Tensor, other: Tensor) -> Tensor:
+    """The matrix product in float32 or better: a sum over many positions, which bfloat16 is too coarse for."""
+    if one.dtype == torch.bfloat16 and one.is_cuda and torch.version.hip is None:
+        return torch.mm(one, other, out_dtype=torch.float32)  # multiplied as they are, summed up in float32
+    return at_least_float32(one) @ at_least_float32(other)
 
 
 def at_least_float32(values: Tensor) -> Tensor:

@@ -7,28 +7,38 @@ CVPR 2017, section 6.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from plugin.engine import optimizers, recipe
+from plugin.engine import memory, optimizers, recipe, tiles
 from plugin.engine.canvas import Canvas, Style
 from plugin.engine.devices import Device
+from plugin.engine.memory import Plan
 from plugin.engine.objective import Evaluation, Objective, StyleTerm, shrink
 from plugin.engine.optimizers import Optimizer
 from plugin.engine.recipe import Recipe, Scale
 from plugin.engine.replay import Replay
-from plugin.engine.statistics import Moments, StyleMeasure
+from plugin.engine.statistics import MomentSum, StyleMeasure
 from plugin.engine.vgg import VGG16
 from plugin.settings import Settings
 
+_log = logging.getLogger("neural-style.engine")
+
+_SMALLEST_SIDE = 128
+"""Pixels along a side of a tile; where not even that fits, a smaller one would not either."""
+
 _FLAT_AFTER = 10
 """Iterations over which the loss has to fall for a scale to go on."""
+
+_SLOWEST = 0.05
+"""Part of its usual size that the last step has; from the middle of the last scale on they shrink."""
 
 _BALANCING_NOISE = 64.0
 """Standard deviation, in 0–255, of the noise over the content at which the terms' gradients are compared. At the
@@ -93,6 +103,7 @@ class StyleTransfer:
     """Paints pictures on one device; what several pictures share stays warm between them."""
 
     _STATISTICS_KEPT = 64
+    _NETWORKS_KEPT = 4
 
     def __init__(self, device: Device) -> None:
         self.device = device
@@ -130,23 +141,23 @@ class StyleTransfer:
         settings = task.settings
         scales = chosen.scales(canvas.working_size)
         cost = [scale.iterations * scale.size**2 for scale in scales]
-        optimizer = recipe.optimizer(settings)
+        pixels, channels = canvas.working_pixels, canvas.channels
+        plan = memory.plan(pixels, channels, self.device, settings.memory)
+        optimizer = recipe.optimizer(chosen, settings, plan)
         device = self.device.torch_device
         start = time.perf_counter()
         for index, scale in enumerate(scales):
-            objective = self._objective(task, chosen, canvas, scale)
             if index == 0:
                 image = canvas.start(scale.size, device, settings.start, settings.seed)
             else:
                 image = canvas.enlarge(scale.size, device, chosen.adds_detail)
                 optimizer.enlarge(*image.shape[-2:])
-            guard = _Guard(settings)
-            step = _step(objective, optimizer, guard, image)
-            for iteration in range(1, scale.iterations + 1):
-                evaluation = step()
-                flat = guard.is_flat(iteration, evaluation)
-                done = sum(cost[:index]) + cost[index] * (1 if flat else iteration / scale.iterations)
-                height, width = image.shape[-2:]
+            height, width = image.shape[-2:]
+            is_last = index == len(scales) - 1
+            for iteration, iterations, evaluation in self._descend(task, chosen, canvas, scale, optimizer, plan):
+                if is_last:
+                    optimizer.slow_down(min(1.0, 2 * (1 - iteration / iterations) + _SLOWEST))
+                done = sum(cost[:index]) + cost[index] * iteration / iterations
                 on_step(
                     Step(
                         scale=index + 1,
@@ -154,24 +165,63 @@ class StyleTransfer:
                         width=width,
                         height=height,
                         iteration=iteration,
-                        iterations=iteration if flat else scale.iterations,
+                        iterations=iterations,
                         fraction=done / sum(cost),
                         seconds=time.perf_counter() - start,
                         evaluation=evaluation,
                         preview=canvas.preview,
                     )
                 )
-                if flat:
-                    break
 
-    def _objective(self, task: Task, chosen: Recipe, canvas: Canvas, scale: Scale) -> Objective:
+    def _descend(
+        self, task: Task, chosen: Recipe, canvas: Canvas, scale: Scale, optimizer: Optimizer, plan: Plan
+    ) -> Iterator[tuple[int, int, Evaluation]]:
+        """The iterations of one scale, as iteration, how many there will be, and what was found; they change the image.
+
+        Where the device has less memory than it seemed to have, the work goes on in smaller tiles.
+        """
+        assert canvas.image is not None
+        side, done = plan.side, 0
+        while True:
+            try:
+                for found in self._iterate(task, chosen, canvas, scale, optimizer, side, done):
+                    done = found[0]
+                    yield found
+                return
+            except torch.OutOfMemoryError:
+                if side <= _SMALLEST_SIDE:
+                    raise
+                side = min(side, max(canvas.image.shape[-2:])) // 2
+                _log.warning("%s has too little memory; going on in tiles of %d pixels", self.device.name, side)
+            # Out here the error, and with it what it held of the device, is gone.
+            torch.cuda.empty_cache()
+
+    def _iterate(
+        self, task: Task, chosen: Recipe, canvas: Canvas, scale: Scale, optimizer: Optimizer, side: int, done: int
+    ) -> Iterator[tuple[int, int, Evaluation]]:
+        """The iterations after the first ``done``, as :meth:`_descend`, in tiles of ``side`` pixels."""
+        assert canvas.image is not None
+        objective = self._objective(task, chosen, canvas, scale, side)
+        guard = _Guard(task.settings)
+        step = _step(objective, optimizer, guard, canvas.image)
+        for iteration in range(done + 1, scale.iterations + 1):
+            evaluation = step()
+            flat = guard.is_flat(iteration, evaluation)
+            yield iteration, iteration if flat else scale.iterations, evaluation
+            if flat:
+                return
+
+    def _objective(self, task: Task, chosen: Recipe, canvas: Canvas, scale: Scale, side: int) -> Objective:
         device = self.device.torch_device
         content, visible = canvas.content_at(scale.size, device)
         styles = [
-            StyleTerm(self._style_measures(task, number, chosen, canvas, scale.size), share, guidance)
+            StyleTerm(self._style_measures(task, number, chosen, canvas, scale.size, side), share, guidance)
             for number, (share, guidance) in enumerate(canvas.guidance_at(scale.size, device))
         ]
-        objective = Objective(self._network(chosen), content, styles, chosen.weights, visible)
+        network = self._network(chosen)
+        height, width = content.shape[-2:]
+        pieces = tiles.cut(height, width, side, network.layers[-1], task.settings.tileable)
+        objective = Objective(network, content, styles, chosen.weights, visible, pieces)
         if task.settings.normalize_gradients:
             noise = torch.randn(content.shape, generator=torch.Generator().manual_seed(0)).to(device)
             sizes = objective.gradient_sizes((content + _BALANCING_NOISE * noise).clamp(0, 255))
@@ -179,7 +229,7 @@ class StyleTransfer:
         return objective
 
     def _style_measures(
-        self, task: Task, number: int, chosen: Recipe, canvas: Canvas, size: int
+        self, task: Task, number: int, chosen: Recipe, canvas: Canvas, size: int, side: int
     ) -> dict[str, StyleMeasure]:
         style = task.styles[number]
         style_size = round(size * task.settings.style_scale / 100)
@@ -187,14 +237,17 @@ class StyleTransfer:
             style_size = min(style_size, max(style.picture.shape[-2:]))
         network = self._network(chosen)
         layers = frozenset(chosen.weights.style)
-        key = (style.key, style_size, canvas.style_key(number), chosen.measure, layers, id(network))
+        key = (style.key, style_size, canvas.style_key(number), chosen.measure, layers, chosen.border, chosen.pooling)
         if key not in self._statistics:
             picture, visible = canvas.style_at(number, style_size, self.device.torch_device)
-            features = network.features(picture.expand(1, 3, -1, -1))
-            self._statistics[key] = {
-                layer: chosen.measure(Moments.of(features[layer], None if visible is None else shrink(visible, layer)))
-                for layer in chosen.weights.style
-            }
+            sums = {layer: MomentSum() for layer in chosen.weights.style}
+            height, width = picture.shape[-2:]
+            for tile in tiles.cut(height, width, side, network.layers[-1]):
+                features = network.features(tile.cut(picture).expand(1, 3, -1, -1))
+                for layer, moments in sums.items():
+                    weights = None if visible is None else tile.place(shrink(visible, layer), layer)
+                    moments.add(tile.own(features[layer], layer), weights)
+            self._statistics[key] = {layer: chosen.measure(moments.moments()) for layer, moments in sums.items()}
             while len(self._statistics) > self._STATISTICS_KEPT:
                 self._statistics.popitem(last=False)
         self._statistics.move_to_end(key)
@@ -205,6 +258,8 @@ class StyleTransfer:
         key = (layers, chosen.border, chosen.pooling)
         if key not in self._networks:
             device = self.device
+            if len(self._networks) == self._NETWORKS_KEPT:
+                del self._networks[next(iter(self._networks))]
             self._networks[key] = VGG16(layers, device.torch_device, device.dtype, chosen.border, chosen.pooling)
         return self._networks[key]
 

@@ -105,11 +105,14 @@ class _Styles(Gtk.Box):
         for child in self._rows.get_children():
             child.destroy()
         for row, (style, region) in enumerate(zip([file, *map(Gio.File.new_for_commandline_arg, more)], regions)):
-            name = Gtk.Label(label=style.get_basename() if style else "", xalign=0, hexpand=True, max_width_chars=24)
+            name = Gtk.Label(label=style.get_basename() if style else "", xalign=0, hexpand=True, width_chars=18)
             name.set_ellipsize(Pango.EllipsizeMode.MIDDLE)
             place = Gtk.ComboBoxText(tooltip_text="Where this style is wanted")
-            for key, text in self._places.items():
-                place.append(key, text)
+            (text,) = place.get_cells()
+            text.set_property("ellipsize", Pango.EllipsizeMode.END)
+            text.set_property("width-chars", 10)
+            for key, label in self._places.items():
+                place.append(key, label)
             place.set_active_id(region)
             place.connect("changed", self._move, row)
             self._rows.attach(name, 0, row, 1, 1)

@@ -49,7 +49,8 @@ def objective(
     content = pixels(PHOTO, size, dtype)[:, :channels]
     if settings.tileable:
         content = content[..., : content.shape[-2] // 16 * 16, :]
-    pieces = tiles.cut(*content.shape[-2:], side, network.layers[-1], settings.tileable) if side else None
+    height, width = content.shape[-2:]
+    pieces = tiles.cut(height, width, side, network.layers[-1], settings.tileable) if side else None
     return Objective(network, content, terms, chosen.weights, visible, pieces)
 
 

@@ -16,6 +16,7 @@ from tests.gimp_root import REPOSITORY, Gimp
 _TITLE = "Neural Style Transfer"
 _WIDTH, _HEIGHT = 1600, 1200
 _STYLE = "van_gogh_village_street_in_auvers.jpg"
+_ADD, _SECOND_STYLE = "Add Styles", "hokusai_poppies.jpg"
 _MADE = [f"two — {_STYLE}", "two", f"one — {_STYLE}", "one"]
 
 
@@ -77,6 +78,10 @@ class Window:
         for key in keys:
             self._command("xdotool", "key", key)
             time.sleep(0.5)
+
+    def type(self, text: str) -> None:
+        self._command("xdotool", "type", "--delay", "20", text)
+        time.sleep(0.5)
 
     def open_dialog(self) -> None:
         """From the menu: Filters ▸ Artistic ▸ Neural Style Transfer…"""
@@ -150,8 +155,9 @@ def test_progress_is_told_and_cancel_leaves_the_image_and_no_engine(window: Wind
 
 def test_ok_makes_all_layers_in_one_undo_step_and_repeat_last_repeats(window: Window) -> None:
     window.open_dialog()
-    window.keys("alt+q", "Down", "Down", "alt+a", "Tab", "Right", "Right", "Right", title=_TITLE)
-    window.keys("alt+w", "ctrl+a", "4", "0", "Tab", title=_TITLE)
+    window.keys("alt+q", "Down", "Down", "alt+a", title=_TITLE)
+    # From the last of the widgets in front past the expander to the pages, and there to the size.
+    window.keys("alt+p", "Tab", "Tab", "Right", "Right", "Right", "alt+w", "ctrl+a", "4", "0", "Tab", title=_TITLE)
     window.picture("settings")
     window.keys("alt+o", title=_TITLE)
     window.wait_for(lambda: window.layers() == _MADE, "the new layers", 180)
@@ -173,3 +179,21 @@ def test_ok_makes_all_layers_in_one_undo_step_and_repeat_last_repeats(window: Wi
     window.wait_for(lambda: window.layers() == _MADE, "the new layers again", 180)
     assert window.ask("stage.recipe(image.get_layers()[0])")["settings"] == told["settings"]
     assert window.engines() == []
+
+
+def test_a_second_style_and_its_region_are_chosen_in_the_window(window: Window) -> None:
+    before = window.layers()
+    window.ask("image.set_selected_layers(image.get_layers()[-1:])")
+    window.open_dialog()  # with the settings of the test before
+    window.keys("alt+a", "alt+d", title=_TITLE)
+    window.wait_for(lambda: window.find(_ADD), "the file chooser", 30)
+    window.type(str(REPOSITORY / "plugin" / "styles" / _SECOND_STYLE))
+    window.keys("Return", title=_ADD)
+    window.wait_for(lambda: not window.find(_ADD), "the file chooser to close", 30)
+    window.keys("alt+b", "shift+Tab", "shift+Tab", "shift+Tab", "Down", "Down", title=_TITLE)
+    window.picture("styles")
+    window.keys("alt+o", title=_TITLE)
+    window.wait_for(lambda: len(window.layers()) > len(before), "the new layer", 180)
+    told = window.ask("stage.recipe(image.get_selected_layers()[0])")
+    assert [style["name"] for style in told["styles"]] == [_STYLE, _SECOND_STYLE]
+    assert [style["region"] for style in told["styles"]] == [None, before[0]]

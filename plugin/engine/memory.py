@@ -1,0 +1,88 @@
+"""How large the pieces of a picture may be, and how much an optimizer may remember."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from plugin.engine.devices import Device
+
+_SHARE = 0.6
+"""Of the free memory, where the settings name no limit."""
+
+_UNKNOWN = 4 * 2**30
+"""Bytes that are taken to be free where the system does not say."""
+
+_NETWORK_BYTES = {4: 2200, 2: 1500}
+"""Bytes that one pixel of a tile takes on its way through the network and back, by the size of a feature, measured as
+the peak of a step at 1024 × 1024 and rounded up."""
+
+_KEPT_BYTES = {4: 150, 2: 120}
+"""Bytes for each pixel of the whole picture: the picture, its gradient, what the optimizer makes of it, and the
+content's feature maps."""
+
+_SHORTEST_HISTORY, _LONGEST_HISTORY = 4, 20
+
+_SMALLEST_TILE = 256
+"""Pixels along a side; smaller ones would be more halo than tile."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """``side`` of the tiles in pixels; ``history``, the pairs that L-BFGS remembers; ``halved``, in bfloat16."""
+
+    side: int
+    history: int
+    halved: bool
+
+
+def plan(pixels: int, channels: int, device: Device, gigabytes: float) -> Plan:
+    """Share a budget between what one tile needs and what grows with the picture.
+
+    Args:
+        pixels: of the whole picture.
+        channels: of the picture, 1 or 3.
+        gigabytes: the budget in GiB; 0 is 60 % of what is free.
+    """
+    budget = gigabytes * 2**30 or _SHARE * free(device)
+    item = device.dtype.itemsize
+    left = budget - pixels * _KEPT_BYTES[item]
+    pair = 2 * 4 * channels * pixels
+    history, halved = _LONGEST_HISTORY, False
+    # At most half of it for the history: first its length goes, then its precision.
+    if pair * history > left / 2:
+        halved = pair * _SHORTEST_HISTORY * 2 > left / 2
+        pair //= 2 if halved else 1
+        history = int(min(_LONGEST_HISTORY, max(_SHORTEST_HISTORY, left / 2 // pair)))
+    area = (left - pair * history) / _NETWORK_BYTES[item]
+    return Plan(max(_SMALLEST_TILE, int(max(area, 0) ** 0.5)), history, halved)
+
+
+def free(device: Device) -> int:
+    """Bytes that a program may still take on a device."""
+    if device.kind == "cuda":
+        return torch.cuda.mem_get_info()[0] + torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
+    if device.kind == "xpu" and hasattr(torch.xpu, "mem_get_info"):
+        return torch.xpu.mem_get_info()[0]
+    return _free_main_memory()
+
+
+def _free_main_memory() -> int:
+    if sys.platform == "linux":
+        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    if sys.platform == "win32":
+        status = (ctypes.c_ulonglong * 8)(64)  # MEMORYSTATUSEX; its fourth number is what is available
+        if ctypes.windll.kernel32.GlobalMemoryStatusEx(status):
+            return status[2]
+    try:
+        # What is free on a Mac changes as one asks for it; half of all there is can be had.
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    except (ValueError, OSError, AttributeError):
+        return _UNKNOWN
