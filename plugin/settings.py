@@ -351,7 +351,7 @@ class Settings:
         0.0,
         0.0,
         1024.0,
-        "Memor_y",
+        "Memory",
         "What the painting may take; 0 is 60 % of what is free.",
         "GiB",
         group=Group.MACHINE,

@@ -49,8 +49,9 @@ class Recipe:
     adds_detail: bool
     """Whether a scale starts with the detail that the content has beyond the scale before. It brings the loss down
     sooner; without it there is less of the photograph in the painting."""
-    enlarge_style: bool
-    """Whether a style picture may be enlarged beyond its own pixels to have the size of the picture."""
+    enlarge_style: float
+    """How many times its own size a style picture may be enlarged to have the size of the picture. Where it may not,
+    the finest strokes of a large picture have the size of the style's pixels: grain."""
     optimizer: str = "adam"
     pooling: vgg.Pooling = "max"
 
@@ -77,7 +78,12 @@ def of(settings: Settings) -> Recipe:
     if settings.style_measure not in ("auto", recipe.measure.__name__.lower()):
         measure, style = _BALANCED[settings.style_measure]
         weights = dataclasses.replace(_NORMAL.weights, style=style)
-        recipe = dataclasses.replace(recipe, measure=measure, weights=weights)
+        # Whitening makes the loss steep in some directions and flat in others, which Adam knows nothing of.
+        way = "lbfgs" if measure is statistics.Mahalanobis else recipe.optimizer
+        recipe = dataclasses.replace(recipe, measure=measure, weights=weights, optimizer=way)
+    if settings.strength < _FULL_STEPS:
+        # So little is to change that what a small scale has lost would not come back.
+        recipe = dataclasses.replace(recipe, adds_detail=True)
     if settings.tileable:
         recipe = dataclasses.replace(recipe, border="circular")
     if settings.optimizer != "auto":
@@ -90,7 +96,9 @@ def of(settings: Settings) -> Recipe:
 def optimizer(recipe: Recipe, settings: Settings, plan: Plan) -> Optimizer:
     """The optimizer that the recipe names, remembering as much as there is memory for."""
     if recipe.optimizer == "adam":
-        return Adam(settings.learning_rate or 8.0, settings.beta1, settings.beta2)
+        # However small a gradient is, Adam's steps have their size: where nearly nothing is to change, they are noise.
+        rate = (settings.learning_rate or 8.0) * min(1.0, settings.strength / _FULL_STEPS)
+        return Adam(rate, settings.beta1, settings.beta2)
     if recipe.optimizer == "gradient-descent":
         return GradientDescent(settings.learning_rate or 1.0)
     return LBFGS(plan.history, keep_as=torch.bfloat16 if plan.halved else None)
@@ -143,6 +151,9 @@ def _content_factor(strength: float) -> float:
 
 _POOLINGS: Mapping[str, vgg.Pooling] = {"max": "max", "average": "average"}
 
+_FULL_STEPS = 25.0
+"""Strength from which on Adam takes steps of its full learning rate, and a scale starts from the one before alone."""
+
 _SSIM = 0.06
 """Weight of the structural dissimilarity relative to the style's, where it stands in for the content loss."""
 
@@ -181,7 +192,7 @@ _NORMAL = Recipe(
     iterations=(150, 40),
     finishing=0,
     adds_detail=False,
-    enlarge_style=False,
+    enlarge_style=2.0,
 )
 
 _QUALITIES: Mapping[str, Recipe] = {
@@ -205,7 +216,7 @@ _QUALITIES: Mapping[str, Recipe] = {
         iterations=(30, 8),
         finishing=72,
         adds_detail=True,
-        enlarge_style=True,
+        enlarge_style=math.inf,
         optimizer="lbfgs",
     ),
 }

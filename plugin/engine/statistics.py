@@ -61,11 +61,17 @@ class MomentSum:
             self._only = at_least_float32(rows), weights
         else:
             self._only = None
-        each = rows.new_ones(1, len(rows)) if weights is None else weights.reshape(1, -1).to(rows.dtype)
-        weighted = rows if weights is None else rows * each.T
-        self.weight = self.weight + (len(rows) if weights is None else at_least_float32(each).sum() + 1e-12)
-        self._mean = self._mean + _product(each, rows)[0]
-        self._second = self._second + _product(weighted.T, rows)
+        if weights is None:
+            self.weight = self.weight + len(rows)
+            self._mean = self._mean + _product(rows.new_ones(1, len(rows)), rows)[0]
+            self._second = self._second + _product(rows.T, rows)
+        else:
+            # Rounded products would leave a covariance with eigenvalues below 0.
+            rows = at_least_float32(rows)
+            weighted = rows * weights.reshape(-1, 1)
+            self.weight = self.weight + weights.sum() + 1e-12
+            self._mean = self._mean + weighted.sum(0)
+            self._second = self._second + weighted.T @ rows
 
     def moments(self) -> Moments:
         """Of all pieces together."""
@@ -194,6 +200,7 @@ class Wasserstein:
 
     def __init__(self, style: Moments) -> None:
         self._mean, covariance = style.mean.double(), _covariance(style)
+        self._in_products = self._mean.device.type != "cpu"
         self._energy = float(style.second.trace())
         self._floor = self._FLOOR * float(covariance.trace()) / len(covariance) + 1e-12
         values, vectors = _eigh(covariance)
@@ -204,7 +211,7 @@ class Wasserstein:
 
     def __call__(self, moments: Moments) -> tuple[Tensor, MomentGradient]:
         mean = moments.mean.double()
-        if mean.device.type != "cpu":
+        if self._in_products:
             covariance = _covariance(moments)
             trace = covariance.trace()
             root, inverse_root = square_roots(self._root @ covariance @ self._root, self._floor**2)
@@ -224,7 +231,7 @@ class Wasserstein:
             across = (
                 vectors.T @ seen @ self._root * values.clamp_min(1e-10 * float(values[-1]) + 1e-30).rsqrt()[:, None]
             )
-        if mean.device.type == "cpu":
+        if not self._in_products:
             roots = (values.clamp_min(0) + self._floor**2).sqrt()
             transport = across.T @ (across / roots[:, None])
         apart = mean - self._mean

@@ -24,6 +24,7 @@ from plugin.engine.memory import Plan
 from plugin.engine.objective import Evaluation, Objective, StyleTerm, shrink
 from plugin.engine.optimizers import Optimizer
 from plugin.engine.recipe import Recipe, Scale
+from plugin.engine.refusal import Refusal
 from plugin.engine.replay import Replay
 from plugin.engine.statistics import MomentSum, StyleMeasure
 from plugin.engine.vgg import VGG16
@@ -120,7 +121,7 @@ class StyleTransfer:
             4×H×W of the content's size and with its alpha, on the CPU.
 
         Raises:
-            Refusal: there is nothing to see in the content, in a style or in its region.
+            Refusal: there is nothing to see in the content, in a style or in its region; or the device miscalculates.
         """
         chosen = recipe.of(task.settings)
         settings = task.settings
@@ -134,7 +135,13 @@ class StyleTransfer:
             wraps=settings.tileable,
         )
         self._optimize(task, chosen, canvas, on_step)
-        return canvas.finished()
+        painted = canvas.finished()
+        if not bool(painted.isfinite().all()):
+            raise Refusal(
+                f"The arithmetic of {self.device.name} failed on this picture; choose float32 as the precision or the "
+                "CPU as the device."
+            )
+        return painted
 
     def _optimize(self, task: Task, chosen: Recipe, canvas: Canvas, on_step: Callable[[Step], None]) -> None:
         """Minimise the objective at every scale, each starting from the one before."""
@@ -233,8 +240,7 @@ class StyleTransfer:
     ) -> dict[str, StyleMeasure]:
         style = task.styles[number]
         style_size = round(size * task.settings.style_scale / 100)
-        if not chosen.enlarge_style:
-            style_size = min(style_size, max(style.picture.shape[-2:]))
+        style_size = round(min(style_size, chosen.enlarge_style * max(style.picture.shape[-2:])))
         network = self._network(chosen)
         layers = frozenset(chosen.weights.style)
         key = (style.key, style_size, canvas.style_key(number), chosen.measure, layers, chosen.border, chosen.pooling)

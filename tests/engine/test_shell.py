@@ -19,7 +19,7 @@ from .samples import OTHER_STYLE, PHOTO, STYLE
 
 def stylize(content: Path, output: Path, *arguments: str, style: Path = STYLE) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "plugin", "stylize", "-o", str(output)]
-    fast = ["--quality", "draft", "--size", "64", "--device", "cpu"]
+    fast = ["--quality", "draft", "--size", "64", "--iterations", "10", "--device", "cpu"]
     pictures = [str(content), str(style)]
     return subprocess.run(
         [*command, *fast, *pictures, *arguments],

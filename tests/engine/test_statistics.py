@@ -16,6 +16,7 @@ from plugin.engine.statistics import (
     RelativeEuclidean,
     StyleMeasure,
     Wasserstein,
+    square_roots,
 )
 
 Measure = Callable[[Moments], StyleMeasure]
@@ -133,3 +134,33 @@ def test_moments_seen_in_pieces_are_those_of_the_whole(weights: Tensor | None) -
         pieces.add(x[..., columns], None if weights is None else weights[..., columns])
     torch.testing.assert_close(pieces.moments().second, Moments.of(x, weights).second)
     torch.testing.assert_close(pieces.moments().mean, Moments.of(x, weights).mean)
+
+
+@pytest.mark.parametrize("channels", [WIDE, DEEP])
+@pytest.mark.parametrize("weights", [None, mask()], ids=["whole", "masked"])
+def test_wasserstein_is_the_same_in_products_as_with_eigenvectors(channels: int, weights: Tensor | None) -> None:
+    style, x = Wasserstein(Moments.of(features(1, channels))), features(2, channels)
+    loss, gradient = style(Moments.of(x, weights))
+    style._in_products = True  # as on a graphics card
+    other_loss, other_gradient = style(Moments.of(x, weights))
+    assert float(other_loss) == pytest.approx(float(loss), rel=1e-6)
+    torch.testing.assert_close(other_gradient.of_features(x, weights), gradient.of_features(x, weights))
+
+
+def test_in_products_single_precision_and_a_mask_do_no_harm() -> None:
+    x = features(2, DEEP).bfloat16()
+    style = Wasserstein(Moments.of(features(1, DEEP).bfloat16()))
+    expected, _ = style(Moments.of(x, mask().float()))
+    style._in_products = True
+    loss, gradient = style(Moments.of(x, mask().float()))
+    assert float(loss) == pytest.approx(float(expected), rel=1e-3)
+    assert bool(gradient.second.isfinite().all())
+
+
+def test_square_roots_are_square_roots() -> None:
+    rows = features(1, DEEP)[0].flatten(1)
+    matrix = rows @ rows.T
+    root, inverse = square_roots(matrix, 1e-3)
+    identity = torch.eye(DEEP, dtype=torch.float64)
+    torch.testing.assert_close(root @ root, matrix + 1e-3 * identity)
+    torch.testing.assert_close(inverse @ root, identity, rtol=1e-5, atol=1e-5)

@@ -8,15 +8,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from plugin.engine import devices, pictures
+from plugin.engine import devices, memory, pictures
 from plugin.engine.canvas import Style
 from plugin.engine.refusal import Refusal
 from plugin.engine.transfer import Step, StyleTransfer, Task
+from plugin.engine.vgg import VGG16, Trace
 from plugin.settings import TABLE, Settings
 
 from .samples import OTHER_STYLE, PHOTO, STYLE, rgba
 
-DRAFT = Settings(quality="draft", size=64, device="cpu")
+DRAFT = Settings(quality="draft", size=64, iterations=20, device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +42,7 @@ def apart(one: Tensor, other: Tensor) -> float:
 @pytest.mark.parametrize("quality", ["draft", "gatys"])
 def test_the_losses_fall_at_every_scale(transfer: StyleTransfer, quality: str) -> None:
     steps: list[tuple[int, float]] = []
-    transfer.paint(task(quality=quality, size=200), lambda step: steps.append((step.scale, step.losses()["total"])))
+    transfer.paint(task(quality=quality, size=160), lambda step: steps.append((step.scale, step.losses()["total"])))
     assert {scale for scale, _ in steps} == {1, 2}
     for scale in (1, 2):
         losses = [loss for number, loss in steps if number == scale]
@@ -174,7 +175,7 @@ CONTROLS: list[dict[str, object]] = [
     {"pooling": "average"},
     {"start": "noise"},
     {"start": "recolored"},
-    {"optimizer": "adam"},
+    {"optimizer": "lbfgs"},
     {"optimizer": "adam", "beta1": 0.5},
     {"optimizer": "adam", "beta2": 0.9},
     {"optimizer": "adam", "learning_rate": 9.0},
@@ -201,7 +202,7 @@ def test_every_control_changes_the_picture_and_the_loss_still_falls(
 
 
 def test_the_controls_here_are_all_there_are() -> None:
-    elsewhere = {"quality", "strength", "style_scale", "blend", "size", "seed", "device", "precision"}
+    elsewhere = {"quality", "strength", "style_scale", "blend", "size", "seed", "device", "precision", "memory"}
     assert {name for changes in CONTROLS for name in changes} | elsewhere | {"preserve_colors"} == {
         setting.name for setting in TABLE
     }
@@ -210,11 +211,11 @@ def test_the_controls_here_are_all_there_are() -> None:
 def test_a_scale_ends_early_when_its_loss_is_flat(transfer: StyleTransfer) -> None:
     def iterations(**changes: object) -> int:
         steps: list[Step] = []
-        transfer.paint(task(iterations=200, **changes), steps.append)
+        transfer.paint(task(iterations=120, **changes), steps.append)
         assert steps[-1].fraction == 1
         return len(steps)
 
-    assert iterations(stop_below=10.0) < iterations(stop_below=2.0) < iterations() == 200
+    assert iterations(stop_below=10.0) < iterations(stop_below=2.0) < iterations() == 120
 
 
 def test_content_and_style_weight_pull_against_each_other(transfer: StyleTransfer) -> None:
@@ -244,7 +245,7 @@ def test_each_region_gets_its_own_style_and_the_rest_stays(transfer: StyleTransf
     height, width = rgba(PHOTO, 96).shape[-2:]
     left, right = torch.zeros(height, width), torch.zeros(height, width)
     left[:, :32], right[:, 64:] = 1, 1
-    wide = task(size=96, iterations=30)
+    wide = task(size=96)
     styles = [dataclasses.replace(wide.styles[0], region=left), dataclasses.replace(other_style(), region=right)]
     painted = transfer.paint(dataclasses.replace(wide, styles=styles))
     one, other = transfer.paint(wide), transfer.paint(dataclasses.replace(wide, styles=[other_style()]))
@@ -293,3 +294,39 @@ def test_bfloat16_ends_where_float32_ends() -> None:
         return losses[-1]
 
     assert last_loss("bfloat16") == pytest.approx(last_loss("float32"), rel=0.03)
+
+
+def test_little_memory_changes_nothing_but_the_time(transfer: StyleTransfer) -> None:
+    content = pictures.resize(rgba(PHOTO, 301), 640, 96).clamp(0, 1)
+    wide = dataclasses.replace(task(size=640, iterations=2, optimizer="adam"), content=content)
+    tight = dataclasses.replace(wide, settings=dataclasses.replace(wide.settings, memory=0.01))
+    assert memory.plan(640 * 96, 3, transfer.device, 0.01).side < 640
+    assert apart(transfer.paint(tight), transfer.paint(wide)) < 0.005
+
+
+def test_when_memory_runs_out_the_work_goes_on_in_tiles(
+    transfer: StyleTransfer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A graphics card that has less memory than it says, which only a fault of the test can be here."""
+    whole = VGG16.forward
+
+    def forward(network: VGG16, image: Tensor) -> Trace:
+        if image.shape[-1] > 512:
+            raise torch.OutOfMemoryError
+        return whole(network, image)
+
+    content = pictures.resize(rgba(PHOTO, 301), 640, 96).clamp(0, 1)
+    wide = dataclasses.replace(task(size=640, iterations=2, optimizer="adam"), content=content)
+    expected = transfer.paint(wide)
+    monkeypatch.setattr(VGG16, "forward", forward)
+    assert apart(transfer.paint(wide), expected) < 0.005
+
+
+def test_at_strength_0_the_picture_stays_as_it_is(transfer: StyleTransfer) -> None:
+    assert apart(transfer.paint(task(size=96, strength=0)), rgba(PHOTO, 96)) < 0.015
+
+
+def test_a_device_that_miscalculates_is_not_believed(transfer: StyleTransfer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(VGG16, "backward", lambda network, trace, gradients: torch.full((1, 3, 64, 96), torch.nan))
+    with pytest.raises(Refusal, match=r"The arithmetic of .* failed on this picture; choose float32"):
+        transfer.paint(task(size=96, iterations=2))
