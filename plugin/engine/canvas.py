@@ -82,6 +82,9 @@ class Canvas:
                 picture = pictures.recolor(picture, painted, alpha, self._alpha)
             self._styles.append((picture, alpha))
         self._regions = _guidance(content, styles)
+        regions = [region for region in self._regions if isinstance(region, Tensor)]
+        self._covered = torch.stack(regions).sum(0, keepdim=True) if regions else None
+        """1×H×W, how much of each pixel is anybody's region; None where there are no regions."""
         self.image: Tensor | None = None
         """1×K×H×W in 0–255, or a little outside; None before the first scale."""
 
@@ -175,6 +178,8 @@ class Canvas:
         elif self._colors == "luminance":
             # In YIQ only Y changes; so R', G' and B' all change by as much as Y does.
             painted = content + (painted - luma)
+        if self._covered is not None:
+            painted = content + (painted - content) * pictures.resize(self._covered, width, height).clamp(0, 1)
         return torch.cat([painted, pictures.resize(self._content_alpha, width, height)]).clamp_(0, 1)
 
     def _painted_channels(self, rgb: Tensor) -> Tensor:

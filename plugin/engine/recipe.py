@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 
 from plugin.engine import statistics, vgg
+from plugin.engine.devices import Device
 from plugin.engine.memory import Plan
 from plugin.engine.objective import Weights
 from plugin.engine.optimizers import LBFGS, Adam, GradientDescent, Optimizer
@@ -37,7 +38,7 @@ class Recipe:
     weights: Weights
     border: vgg.Border
     largest: int
-    """Long side to work at where the settings leave it open; a smaller picture is worked at its own size."""
+    """Long side to work at on a processor where the settings leave it open; a smaller picture is worked at its own."""
     coarsest: int
     """Long side of the first scale, about."""
     growth: float
@@ -54,6 +55,10 @@ class Recipe:
     the finest strokes of a large picture have the size of the style's pixels: grain."""
     optimizer: str = "adam"
     pooling: vgg.Pooling = "max"
+
+    def largest_on(self, device: Device) -> int:
+        """Long side to work at where the settings leave it open, twice as long where the work is soon done."""
+        return self.largest if device.kind == "cpu" else 2 * self.largest
 
     def scales(self, size: int) -> list[Scale]:
         """The scales on the way to a working size."""

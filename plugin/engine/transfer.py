@@ -129,7 +129,7 @@ class StyleTransfer:
         canvas = Canvas(
             task.content,
             task.styles,
-            working_size=settings.size or min(own_size, chosen.largest),
+            working_size=settings.size or min(own_size, chosen.largest_on(self.device)),
             grey=task.grey,
             colors=settings.preserve_colors,
             wraps=settings.tileable,

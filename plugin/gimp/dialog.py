@@ -85,6 +85,8 @@ class _Styles(Gtk.Box):
         self._window, self._config = window, config
         names = [item.get_name() for item in (*image.get_channels(), *_all_layers(image.get_layers()))]
         self._places = {"": "Everywhere", layers.SELECTION: "Selection"} | {name: name for name in names}
+        # What was chosen for another image may not be here, and what is not shown must not be asked for.
+        config.set_property("regions", self._regions())
         self._shown: tuple[str | None, list[str], list[str]] | None = None
         self._rows = Gtk.Grid(row_spacing=6, column_spacing=6)
         add = Gtk.Button.new_with_mnemonic("A_dd a Style…")

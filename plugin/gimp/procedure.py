@@ -19,7 +19,7 @@ from plugin.settings import Setting, Settings
 NAME = "plug-in-neural-style"
 
 _REPORT_EVERY = 10
-"""Iterations from one line of the report to the next."""
+"""Iterations from one line of the report to the next; asking for lines also has the likeness computed."""
 
 _log = logging.getLogger("neural-style.gimp")
 

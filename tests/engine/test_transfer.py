@@ -251,10 +251,8 @@ def test_each_region_gets_its_own_style_and_the_rest_stays(transfer: StyleTransf
     one, other = transfer.paint(wide), transfer.paint(dataclasses.replace(wide, styles=[other_style()]))
     for columns, own, foreign in ((slice(0, 28), one, other), (slice(68, 96), other, one)):
         assert apart(painted[..., columns], own[..., columns]) < apart(painted[..., columns], foreign[..., columns])
-    middle = slice(44, 52)
-    assert apart(painted[..., middle], rgba(PHOTO, 96)[..., middle]) < 0.5 * apart(
-        one[..., middle], rgba(PHOTO, 96)[..., middle]
-    )
+    between = slice(33, 63)
+    assert apart(painted[..., between], rgba(PHOTO, 96)[..., between]) < 1e-3
 
 
 def test_an_empty_region_is_refused(transfer: StyleTransfer) -> None:

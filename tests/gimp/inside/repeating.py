@@ -39,6 +39,7 @@ _GIVEN = {
     "seed": 5,
     "device": "cpu",
     "precision": "float32",
+    "memory": 4.0,
 }
 """Every setting, and none at its default."""
 
