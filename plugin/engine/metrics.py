@@ -33,7 +33,7 @@ _K1, _K2 = 0.01, 0.03
 _DATA_RANGE = 255
 
 _RIDGE = 0.1
-"""As in :class:`plugin.engine.statistics.Mahalanobis`."""
+"""Of the mean variance; less than :class:`plugin.engine.statistics.Mahalanobis` needs, which is to paint with it."""
 
 
 def structural_similarity(one: Tensor, other: Tensor, weights: Tensor | None = None) -> Tensor:

@@ -156,11 +156,11 @@ class Mahalanobis:
     distance between the covariances to first order (Pennec et al. 2006, *A Riemannian Framework for Tensor
     Computing*, section 3). A rare pattern of the style counts as much as a common one.
 
-    To Σ', where it divides, is added a part of its mean variance: directions in which the style has next to nothing
-    would otherwise count for everything.
+    To Σ', where it divides, its mean variance is added: directions in which the style has next to nothing would
+    otherwise count for everything. With a tenth of that, faces already fall to pieces.
     """
 
-    _RIDGE = 0.1
+    _RIDGE = 1.0
 
     def __init__(self, style: Moments) -> None:
         self._mean, self._covariance = style.mean.double(), _covariance(style)
