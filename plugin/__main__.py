@@ -1,4 +1,4 @@
-"""The engine from a shell: ``python3 -m plugin stylize CONTENT STYLE -o OUT``, and a grid search with it."""
+"""The engine from a shell: ``python3 -m plugin stylize CONTENT STYLE -o OUT``, a grid search with it, its speed."""
 
 from __future__ import annotations
 
@@ -32,6 +32,10 @@ def main(arguments: list[str] | None = None) -> int:
         from plugin.engine import sweep
 
         return sweep.command(options, cells)
+    if options.command == "bench":
+        from plugin.engine import bench
+
+        return bench.command(options)
     from plugin.engine import shell
 
     return shell.stylize(options, _settings(parser, options))
@@ -52,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     for setting in TABLE:
         _add_flag(stylize, setting)
     _add_sweep(commands.add_parser("sweep", help="paint a grid of settings, small, and rank them"))
+    _add_bench(commands.add_parser("bench", help="measure how fast this computer paints"))
     commands.add_parser("serve", help="answer messages on standard input and output, for the plug-in")
     commands.add_parser("doctor", help="say what is installed and what is wrong")
     return parser
@@ -101,6 +106,35 @@ def _add_sweep(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_bench(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Measure one step of the painting at several sizes, beside its convolutions alone and the rate of a matrix "
+        "product, and print tables in Markdown. float32 is always measured, and bfloat16 besides where the device is "
+        "fast at it or --precision asks for it."
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="FOLDER",
+        help="paint a picture with gatys and with normal besides, and write bench.json, steps.png and losses.png",
+    )
+    for name, kind, default, help in (
+        ("sizes", _sizes, "256,512,1024", "long sides in pixels"),
+        ("repeats", _count, 30, "of each measurement, at most; fewer where one takes long"),
+        ("tile", _count, 256, "side of the tiles of a step in tiles, at the largest size"),
+        ("losses-size", _count, 512, "long side of the pictures for losses.png"),
+    ):
+        help = f"{help} (default: {default})"
+        parser.add_argument(f"--{name}", type=kind, default=default, metavar="N", help=help)
+    parser.add_argument(
+        "--memory", action="store_true", help="measure the peak memory on a processor, too; on CUDA it always is"
+    )
+    for setting in TABLE:
+        if setting.name in ("device", "precision"):
+            _add_flag(parser, setting)
+
+
 def _add_flag(parser: argparse.ArgumentParser, setting: Setting) -> None:
     values = setting.default
     if setting.choices:
@@ -132,6 +166,10 @@ def _count(text: str) -> int:
     if (number := int(text)) < 1:
         raise ValueError
     return number
+
+
+def _sizes(text: str) -> list[int]:
+    return [_count(part) for part in text.split(",")]
 
 
 def _settings(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Settings:

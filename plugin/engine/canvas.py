@@ -10,6 +10,7 @@ from torch import Tensor
 
 from plugin.engine import pictures
 from plugin.engine.refusal import Refusal
+from plugin.settings import Settings, parse_blend
 
 _GRID = 16
 """Pixels: both sides of a picture that wraps around are multiples, so that the network's pools meet themselves."""
@@ -34,6 +35,18 @@ class Style:
     key: str
     region: Tensor | None = None
     weight: float = 1.0
+
+
+def blend_weights(settings: Settings, styles: int) -> list[float]:
+    """How much each of so many styles counts.
+
+    Raises:
+        Refusal: the setting ``blend`` has more or fewer numbers than there are styles.
+    """
+    weights = parse_blend(settings.blend) or [1.0] * styles
+    if len(weights) != styles:
+        raise Refusal(f"There are {styles} styles and {len(weights)} numbers in “blend”; give one for each.")
+    return weights
 
 
 class Canvas:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 import sys
 from dataclasses import dataclass
@@ -60,7 +61,9 @@ def plan(pixels: int, channels: int, device: Device, gigabytes: float) -> Plan:
         pair //= 2 if halved else 1
         history = int(min(_LONGEST_HISTORY, max(_SHORTEST_HISTORY, left / 2 // pair)))
     area = (left - pair * history) / _NETWORK_BYTES[item]
-    return Plan(max(_SMALLEST_TILE, int(max(area, 0) ** 0.5)), history, halved)
+    # A power of 2: what is free changes from one moment to the next, and the same job shall have the same tiles.
+    side = 2 ** int(math.log2(max(area, 1) ** 0.5))
+    return Plan(max(_SMALLEST_TILE, side), history, halved)
 
 
 def free(device: Device) -> int:

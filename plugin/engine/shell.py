@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from plugin.engine import devices, pictures, plot, report
-from plugin.engine.canvas import Style
+from plugin.engine.canvas import Style, blend_weights
 from plugin.engine.pictures import Loaded
 from plugin.engine.refusal import Refusal
 from plugin.engine.transfer import Step, StyleTransfer, Task
-from plugin.settings import Settings, parse_blend
+from plugin.settings import Settings
 
 _log = logging.getLogger("neural-style.shell")
 
@@ -78,12 +78,8 @@ def read_task(options: argparse.Namespace, settings: Settings) -> tuple[Loaded, 
         Refusal: a picture cannot be read, or the numbers of styles, weights and regions do not fit together.
     """
     content = pictures.load(options.content)
-    weights = parse_blend(settings.blend) or [1.0] * len(options.style)
+    weights = blend_weights(settings, len(options.style))
     regions = [None if str(path) == "-" else path for path in options.region or []]
-    if len(weights) != len(options.style):
-        raise Refusal(
-            f"There are {len(options.style)} styles and {len(weights)} numbers in --blend; give one for each."
-        )
     if len(regions) > len(options.style):
         raise Refusal(f"There are {len(regions)} regions and {len(options.style)} styles; give one style for each.")
     regions += [None] * (len(options.style) - len(regions))

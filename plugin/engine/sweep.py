@@ -22,13 +22,14 @@ from torch import Tensor
 
 from plugin import __version__
 from plugin.engine import devices, pictures, recipe, report, sheet, shell
+from plugin.engine.canvas import blend_weights
 from plugin.engine.devices import Device
 from plugin.engine.refusal import Refusal
 from plugin.engine.report import Measures
 from plugin.engine.sheet import Proof
 from plugin.engine.transfer import Step, StyleTransfer, Task
 from plugin.grid import PROOF_SIZE, SCORES, Grid, listed
-from plugin.settings import TABLE, Settings, parse_blend
+from plugin.settings import TABLE, Settings
 
 Transfers = dict[tuple[str, torch.dtype], StyleTransfer]
 """By device and precision; what one keeps warm is shared by all cells, and by whatever is painted next."""
@@ -95,9 +96,7 @@ def ranked(scores: Sequence[float]) -> list[int]:
 
 def _task(task: Task, settings: Settings) -> Task:
     """The task of a cell."""
-    weights = parse_blend(settings.blend) or [1.0] * len(task.styles)
-    if len(weights) != len(task.styles):
-        raise Refusal(f"There are {len(task.styles)} styles and {len(weights)} numbers in “blend”; give one for each.")
+    weights = blend_weights(settings, len(task.styles))
     size = settings.size or min(PROOF_SIZE, max(task.content.shape[-2:]))
     return dataclasses.replace(
         task,

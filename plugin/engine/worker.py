@@ -16,7 +16,7 @@ import torch
 
 from plugin import __version__, protocol
 from plugin.engine import devices, pictures, report, sweep
-from plugin.engine.canvas import Style
+from plugin.engine.canvas import Style, blend_weights
 from plugin.engine.refusal import Refusal
 from plugin.engine.transfer import Step, StyleTransfer, Task
 from plugin.grid import SCORES, Grid
@@ -37,7 +37,6 @@ from plugin.protocol import (
     Sweep,
     Swept,
 )
-from plugin.settings import parse_blend
 
 _log = logging.getLogger("neural-style.engine")
 
@@ -157,9 +156,7 @@ def _task(job: Job) -> Task:
     Raises:
         Refusal: a picture cannot be used, or the numbers of styles and weights do not fit together.
     """
-    weights = parse_blend(job.settings.blend) or [1.0] * len(job.styles)
-    if len(weights) != len(job.styles):
-        raise Refusal(f"There are {len(job.styles)} styles and {len(weights)} numbers in “blend”; give one for each.")
+    weights = blend_weights(job.settings, len(job.styles))
     styles = [
         Style(
             picture=pictures.open_style(style.picture),

@@ -83,7 +83,7 @@ def test_two_styles_each_with_a_region_paint_their_own_halves(tmp_path: Path) ->
 def test_numbers_of_styles_and_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     done = stylize(PHOTO, tmp_path / "out.png", "--blend", "1,2")
     assert done.returncode == 1
-    assert "There are 1 styles and 2 numbers in --blend; give one for each." in done.stderr
+    assert "There are 1 styles and 2 numbers in “blend”; give one for each." in done.stderr
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
