@@ -112,7 +112,7 @@ def _reduced(content: Tensor, size: int) -> Tensor:
 
 
 def _cost(settings: Settings) -> float:
-    return sum(scale.iterations * scale.size**2 for scale in recipe.of(settings).scales(settings.size))
+    return sum(scale.cost for scale in recipe.of(settings).scales(settings.size))
 
 
 @dataclass

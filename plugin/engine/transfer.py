@@ -147,7 +147,7 @@ class StyleTransfer:
         """Minimise the objective at every scale, each starting from the one before."""
         settings = task.settings
         scales = chosen.scales(canvas.working_size)
-        cost = [scale.iterations * scale.size**2 for scale in scales]
+        cost = [scale.cost for scale in scales]
         pixels, channels = canvas.working_pixels, canvas.channels
         plan = memory.plan(pixels, channels, self.device, settings.memory)
         optimizer = recipe.optimizer(chosen, settings, plan)
