@@ -414,7 +414,13 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python3 -m tests.bench.pictures", description="Pictures side by side.")
     parser.add_argument("--out", type=Path, default=locations.cache_folder() / "bench", metavar="DIR")
     parser.add_argument(
-        "--contents", type=Path, nargs="+", default=[], metavar="DIR", help="folders with more pictures"
+        "--contents",
+        type=Path,
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="DIR",
+        help="folders with more pictures",
     )
     parser.add_argument("--size", type=int, default=512, metavar="N", help="long side that is painted at, in pixels")
     parser.add_argument("--pairs", default=",".join(names), metavar="A,B", help=", ".join(names))
