@@ -21,7 +21,7 @@ PLUGIN = locations.PLUG_IN_ROOT / "plugin"
 PHOTO = PLUGIN / "samples" / "chelsea.jpg"
 STYLE = PLUGIN / "styles" / "hokusai_great_wave.jpg"
 GAP = 8
-DIALOG = (0, 0, 414, 436)
+DIALOG = (0, 0, 414, 636)
 """Where the dialog stands on the tests' display, which has no window manager to move it."""
 
 
