@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812  torch's own idiom
 from torch import Tensor
 
+from plugin.engine.statistics import double
+
 _LARGEST_STEP = 30.0
 """Root mean square, in the picture's units of 0–255, above which a step is shortened."""
 
@@ -81,14 +83,14 @@ class Adam:
         if self._mean is None or self._square is None or self._steps is None or self._rate is None:
             self._rate = gradient.new_tensor(self._learning_rate)
             self._mean, self._square = torch.zeros_like(gradient), torch.zeros_like(gradient)
-            self._steps = torch.zeros((), device=gradient.device, dtype=torch.float64)
+            self._steps = gradient.new_zeros(())
         if self._epsilon is None:
             self._epsilon = self._EPSILON * _size(gradient)
         self._steps.add_(1)
         self._mean.lerp_(gradient, 1 - self._beta1)
         self._square.lerp_(gradient.square(), 1 - self._beta2)
-        mean = self._mean / (1 - self._beta1**self._steps).to(gradient.dtype)
-        square = self._square / (1 - self._beta2**self._steps).to(gradient.dtype)
+        mean = self._mean / (1 - self._beta1**self._steps)
+        square = self._square / (1 - self._beta2**self._steps)
         image -= _shortened(self._rate * mean / (square.sqrt_() + self._epsilon))
 
     def enlarge(self, height: int, width: int) -> None:
@@ -147,27 +149,28 @@ class LBFGS:
 
     def _start(self, gradient: Tensor) -> None:
         history, device, dtype = self._history, gradient.device, gradient.dtype
+        self._scaling = double(self._first_step / _size(gradient))
+        """Of the inverse Hessian where no pair knows better."""
+        small = self._scaling.device
         self._pairs = torch.zeros(2 * history, len(gradient), device=device, dtype=self._keep_as or dtype)
         """The steps s, then the changes y of the gradient along them; a pair that is left out is all 0."""
-        self._products = torch.zeros(2 * history, 2 * history, device=device, dtype=torch.float64)
+        self._products = torch.zeros(2 * history, 2 * history, device=small, dtype=torch.float64)
         """Of all pairs with each other."""
-        self._place = torch.full((1,), -1, device=device, dtype=torch.long)
+        self._place = torch.full((1,), -1, device=small, dtype=torch.long)
         """Of the latest pair; the next one takes the place after it, in a ring."""
-        self._ring = torch.arange(history, device=device)
-        self._scaling = (self._first_step / _size(gradient)).double()
-        """Of the inverse Hessian where no pair knows better."""
+        self._ring = torch.arange(history, device=small)
         self._gradient, self._step = torch.empty_like(gradient), torch.empty_like(gradient)
         self._started = True
 
     def _remember(self, gradient: Tensor) -> None:
         pair = torch.stack([self._step, gradient - self._gradient])
-        own = (pair @ pair.T).double()
+        own = double(pair @ pair.T)
         has_curvature = own[0, 1] > _LEAST_CURVATURE * (own[0, 0] * own[1, 1]).sqrt()
         self._scaling = torch.where(has_curvature, own[0, 1] / own[1, 1].clamp_min(1e-300), self._scaling)
-        pair = (pair * has_curvature).to(self._pairs.dtype)
+        pair = (pair * has_curvature.to(pair)).to(self._pairs.dtype)
         self._place.add_(1).remainder_(self._history)
         places = torch.cat([self._place, self._place + self._history])
-        self._pairs.index_copy_(0, places, pair)
+        self._pairs.index_copy_(0, places.to(pair.device), pair)
         products = self._with_pairs(pair)
         self._products.index_copy_(0, places, products.T)
         self._products.index_copy_(1, places, products)
@@ -186,15 +189,15 @@ class LBFGS:
         of_y = torch.linalg.solve_triangular(upper, s_g[:, None], upper=True)
         right = (torch.diag(diagonal) + scaling * y_y) @ of_y - scaling * y_g[:, None]
         of_s = torch.linalg.solve_triangular(upper.T, right, upper=False)
-        shares = torch.zeros(2 * history, device=gradient.device, dtype=torch.float64)
+        shares = torch.zeros_like(along)
         shares.index_copy_(0, order, -of_s[:, 0])
         shares.index_copy_(0, order + history, scaling * of_y[:, 0])
-        combined = (shares.to(self._pairs.dtype)[None] @ self._pairs)[0].to(gradient.dtype)
-        return combined.addcmul_(gradient, -scaling.to(gradient.dtype))
+        combined = (shares.to(self._pairs)[None] @ self._pairs)[0].to(gradient.dtype)
+        return combined.addcmul_(gradient, -scaling.to(gradient))
 
     def _with_pairs(self, rows: Tensor) -> Tensor:
         """All pairs' products with ``rows``, R × pixels: 2 history × R, in double precision."""
-        return (self._pairs @ rows.T).double()
+        return double(self._pairs @ rows.T)
 
 
 def clipped(gradient: Tensor, longest: Tensor) -> Tensor:

@@ -231,15 +231,15 @@ def recolor(image: Tensor, like: Tensor, of: Tensor | None = None, of_like: Tens
     mean, covariance = _color_statistics(image, of)
     target_mean, target = _color_statistics(like, of_like)
     root, inverse_root = _power(covariance, 0.5), _power(covariance, -0.5)
-    change = (inverse_root @ _power(root @ target @ root, 0.5) @ inverse_root).to(image.dtype)
-    shift = (target_mean - change.double() @ mean).to(image.dtype)
-    return (change @ image.flatten(1) + shift[:, None]).view_as(image)
+    change = inverse_root @ _power(root @ target @ root, 0.5) @ inverse_root
+    shift = target_mean - change @ mean
+    return (change.to(image) @ image.flatten(1) + shift.to(image)[:, None]).view_as(image)
 
 
 def _color_statistics(image: Tensor, weights: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Mean, K, and covariance, K×K, in double precision."""
-    pixels = image.flatten(1).double()
-    share = torch.ones_like(pixels[:1]) if weights is None else weights.flatten()[None].double()
+    """Mean, K, and covariance, K×K, in double precision and on the processor, since not every device has that."""
+    pixels = image.flatten(1).cpu().double()
+    share = torch.ones_like(pixels[:1]) if weights is None else weights.flatten()[None].cpu().double()
     share = share / share.sum()
     mean = (pixels * share).sum(1)
     apart = pixels - mean[:, None]

@@ -163,14 +163,14 @@ class Mahalanobis:
     _RIDGE = 1.0
 
     def __init__(self, style: Moments) -> None:
-        self._mean, self._covariance = style.mean.double(), _covariance(style)
+        self._mean, self._covariance = double(style.mean), _covariance(style)
         channels = len(self._mean)
         ridge = self._RIDGE * self._covariance.trace() / channels + 1e-12
         identity = torch.eye(channels, dtype=torch.float64, device=self._mean.device)
         self._inverse = torch.linalg.inv(self._covariance + ridge * identity) / channels**0.5
 
     def __call__(self, moments: Moments) -> tuple[Tensor, MomentGradient]:
-        mean, dtype = moments.mean.double(), moments.mean.dtype
+        mean = double(moments.mean)
         channels = len(mean)
         apart = mean - self._mean
         of_mean = self._inverse @ apart / channels**0.5
@@ -178,7 +178,8 @@ class Mahalanobis:
         of_covariance = self._inverse @ wider @ self._inverse
         distance = apart @ of_mean + (of_covariance * wider).sum()
         of_mean = 2 * of_mean - 4 * of_covariance @ mean
-        return distance.to(dtype), MomentGradient(of_mean.to(dtype), (2 * of_covariance).to(dtype))
+        like = moments.mean
+        return distance.to(like), MomentGradient(of_mean.to(like), (2 * of_covariance).to(like))
 
 
 class Wasserstein:
@@ -199,7 +200,7 @@ class Wasserstein:
     """√δ as a part of the style's mean variance."""
 
     def __init__(self, style: Moments) -> None:
-        self._mean, covariance = style.mean.double(), _covariance(style)
+        self._mean, covariance = double(style.mean), _covariance(style)
         self._in_products = self._mean.device.type != "cpu"
         self._energy = float(style.second.trace())
         self._floor = self._FLOOR * float(covariance.trace()) / len(covariance) + 1e-12
@@ -210,7 +211,7 @@ class Wasserstein:
         self._at_style = values.sum() - 2 * (raised - self._floor).sum()
 
     def __call__(self, moments: Moments) -> tuple[Tensor, MomentGradient]:
-        mean = moments.mean.double()
+        mean = double(moments.mean)
         if self._in_products:
             covariance = _covariance(moments)
             trace = covariance.trace()
@@ -223,7 +224,7 @@ class Wasserstein:
             values, vectors = _eigh(self._root @ covariance @ self._root)
             across = vectors.T @ self._root
         else:
-            rows = moments.few.double()
+            rows = double(moments.few)
             trace = rows.square().sum()
             seen = rows @ self._root
             values, vectors = _eigh(seen @ seen.T)
@@ -239,8 +240,8 @@ class Wasserstein:
         of_covariance = -transport / self._energy
         of_covariance.diagonal().add_(1 / self._energy)
         of_mean = 2 * (apart / self._energy - of_covariance @ mean)
-        dtype = moments.mean.dtype
-        return (distance / self._energy).to(dtype), MomentGradient(of_mean.to(dtype), of_covariance.to(dtype))
+        like = moments.mean
+        return (distance / self._energy).to(like), MomentGradient(of_mean.to(like), of_covariance.to(like))
 
 
 def square_roots(matrix: Tensor, floor: float) -> tuple[Tensor, Tensor]:
@@ -294,8 +295,8 @@ def _eigh(matrix: Tensor) -> tuple[Tensor, Tensor]:
 
 def _covariance(moments: Moments) -> Tensor:
     """C×C, double precision."""
-    mean = moments.mean.double()
-    return moments.second.double() - torch.outer(mean, mean)
+    mean = double(moments.mean)
+    return double(moments.second) - torch.outer(mean, mean)
 
 
 def _rows(features: Tensor) -> Tensor:
@@ -308,6 +309,11 @@ def _product(one: Tensor, other: Tensor) -> Tensor:
     if one.dtype == torch.bfloat16 and one.is_cuda and torch.version.hip is None:
         return torch.mm(one, other, out_dtype=torch.float32)  # multiplied as they are, summed up in float32
     return at_least_float32(one) @ at_least_float32(other)
+
+
+def double(values: Tensor) -> Tensor:
+    """In double precision; on the processor where the device has none, as Apple's."""
+    return (values.cpu() if values.device.type == "mps" else values).double()
 
 
 def at_least_float32(values: Tensor) -> Tensor:
