@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import torch
@@ -25,7 +26,7 @@ class Comparison:
 
     def __init__(self, task: Task, device: Device) -> None:
         self._device = device.torch_device
-        network = VGG16(LAYERS, self._device, torch.float32)
+        network = _network(self._device)
         content = self._pixels(task.content, task.grey)
         styles = [self._pixels(style.picture, task.grey) for style in task.styles]
         self._likeness = Likeness(content, styles, network, [style.weight for style in task.styles])
@@ -42,6 +43,12 @@ class Comparison:
         if grey:
             rgb = pictures.luma(rgb).expand(3, -1, -1)
         return (rgb[None] * 255).to(self._device)
+
+
+@cache
+def _network(device: torch.device) -> VGG16:
+    """Kept for the next job."""
+    return VGG16(LAYERS, device, torch.float32)
 
 
 def of(
