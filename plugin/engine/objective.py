@@ -125,10 +125,8 @@ class Objective:
         self._tiles = pieces or tiles.whole(*content.shape[-2:])
         self._visible = _at_layers(visible, weights.content)
         self._guidance = [_at_layers(_both(term.guidance, visible), weights.style) for term in styles]
-        self._pixel_weights = visible
         self._luma = self._framed(_luma(content)) if weights.ssim else None
-        if visible is not None:
-            self._pixel_weights = self._framed(visible[None, None])[0, 0]
+        self._pixel_weights = self._framed(visible[None, None])[0, 0] if weights.ssim and visible is not None else None
         self._targets = [
             {layer: tile.own(features[layer], layer).clone() for layer in weights.content}
             for tile, features in (

@@ -12,12 +12,10 @@ import torch
 from plugin.engine import statistics, vgg
 from plugin.engine.devices import Device
 from plugin.engine.memory import Plan
+from plugin.engine.metrics import CONTENT_LAYER, STYLE_LAYERS
 from plugin.engine.objective import Weights
 from plugin.engine.optimizers import LBFGS, Adam, GradientDescent, Optimizer
 from plugin.settings import Settings, parse_layers
-
-GATYS_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
-CONTENT_LAYER = "relu4_2"
 
 _STEADY = 125**2
 """Pixels that take as long as what a step takes of itself; it was so on processors with AVX2 and with AMX."""
@@ -217,7 +215,7 @@ _QUALITIES: Mapping[str, Recipe] = {
         measure=statistics.Euclidean,
         weights=Weights(
             content={CONTENT_LAYER: 5.0},
-            style=dict.fromkeys(GATYS_LAYERS, 100.0),
+            style=dict.fromkeys(STYLE_LAYERS, 100.0),
             tv=1e-3,
             box=0.1,
             relative=False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from typing import Any
 
@@ -68,7 +69,7 @@ def of(
         "version": __version__,
         "settings": task.settings.to_json(),
         "seed": task.settings.seed,
-        "lambda": chosen.ratio if sum(chosen.weights.content.values()) + chosen.weights.ssim else None,
+        "lambda": chosen.ratio if math.isfinite(chosen.ratio) else None,
         "weights": {"content": chosen.weights.content, "ssim": chosen.weights.ssim, "style": chosen.weights.style},
         "device": device.name,
         "precision": str(device.dtype).removeprefix("torch."),

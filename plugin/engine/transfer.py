@@ -247,11 +247,12 @@ class StyleTransfer:
         if key not in self._statistics:
             picture, visible = canvas.style_at(number, style_size, self.device.torch_device)
             sums = {layer: MomentSum() for layer in chosen.weights.style}
+            masks = {} if visible is None else {layer: shrink(visible, layer) for layer in sums}
             height, width = picture.shape[-2:]
             for tile in tiles.cut(height, width, side, network.layers[-1]):
                 features = network.features(tile.cut(picture).expand(1, 3, -1, -1))
                 for layer, moments in sums.items():
-                    weights = None if visible is None else tile.place(shrink(visible, layer), layer)
+                    weights = tile.place(masks[layer], layer) if masks else None
                     moments.add(tile.own(features[layer], layer), weights)
             self._statistics[key] = {layer: chosen.measure(moments.moments()) for layer, moments in sums.items()}
             while len(self._statistics) > self._STATISTICS_KEPT:

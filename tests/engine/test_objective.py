@@ -13,8 +13,8 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from plugin.engine import recipe, tiles
+from plugin.engine.metrics import CONTENT_LAYER, STYLE_LAYERS
 from plugin.engine.objective import Evaluation, Objective, StyleTerm, shrink
-from plugin.engine.recipe import CONTENT_LAYER, GATYS_LAYERS
 from plugin.engine.statistics import Moments
 from plugin.engine.vgg import VGG16, Border, Pooling
 from plugin.settings import Settings
@@ -173,7 +173,7 @@ def test_gatys_is_the_objective_of_neural_style_pt_at_its_defaults() -> None:
         by_autograd_all(x) for x in (image, pixels(PHOTO, 48).double(), pixels(STYLE, 48).double())
     )
     expected_content = 5 * F.mse_loss(features[CONTENT_LAYER], content[CONTENT_LAYER])
-    expected_style = sum(100 * F.mse_loss(gram(features[name]), gram(style[name])) for name in GATYS_LAYERS)
+    expected_style = sum(100 * F.mse_loss(gram(features[name]), gram(style[name])) for name in STYLE_LAYERS)
     expected_tv = 1e-3 * (image.diff(dim=2).abs().sum() + image.diff(dim=3).abs().sum())
 
     found = objective(Settings(quality="gatys"), torch.float64)(image)
@@ -183,7 +183,7 @@ def test_gatys_is_the_objective_of_neural_style_pt_at_its_defaults() -> None:
 
 
 def by_autograd_all(image: Tensor) -> dict[str, Tensor]:
-    return by_autograd(image, "zero", "max", (*GATYS_LAYERS, CONTENT_LAYER))
+    return by_autograd(image, "zero", "max", (*STYLE_LAYERS, CONTENT_LAYER))
 
 
 def test_outside_the_range_only_the_way_back_counts() -> None:
@@ -196,10 +196,10 @@ def test_outside_the_range_only_the_way_back_counts() -> None:
 
 
 def test_a_mask_shrinks_as_the_network_does() -> None:
-    network = VGG16(GATYS_LAYERS)
+    network = VGG16(STYLE_LAYERS)
     features = network.features(pixels(PHOTO, 77))
     height, width = pixels(PHOTO, 77).shape[-2:]
-    for layer in GATYS_LAYERS:
+    for layer in STYLE_LAYERS:
         assert shrink(torch.ones(height, width), layer).shape == features[layer].shape[-2:]
 
 
