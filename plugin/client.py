@@ -142,6 +142,10 @@ class Engine:
     def process_id(self) -> int:
         return self._process.pid
 
+    @property
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
     def run(self, job: Job) -> Iterator[Progress | Result]:
         """Submit a job and yield its events; the last one is its Result.
 
