@@ -9,6 +9,7 @@ from gi.repository import Gimp, GimpUi, Gio, GObject, Gtk, Pango
 from plugin import locations
 from plugin.gimp import layers
 from plugin.gimp.preview import Preview
+from plugin.gimp.studio import Studio
 from plugin.settings import TABLE, Group
 from plugin.words import _
 
@@ -28,11 +29,19 @@ _SETTINGS_WIDTH = 390
 """Pixels; with less the scales are too short to be dragged finely."""
 
 
-def run(procedure: Gimp.Procedure, config: Gimp.ProcedureConfig, image: Gimp.Image) -> bool:
-    """Show the window until it is closed; ``config`` has what was chosen. False when it was cancelled."""
+def run(
+    procedure: Gimp.Procedure, config: Gimp.ProcedureConfig, image: Gimp.Image, sources: Sequence[Gimp.Layer]
+) -> Studio | None:
+    """Show the window until it is closed; ``config`` has what was chosen.
+
+    Returns:
+        The window's studio, whose engine is warm and now the caller's to close; None when the window was cancelled.
+    """
     GimpUi.init(procedure.get_name())
     if config.get_property("style") is None:
         config.set_property("style", Gio.File.new_for_path(str(_FIRST_STYLE)))
+    studio = Studio()
+    studio.start()
     window = GimpUi.ProcedureDialog.new(procedure, config, _("Neural Style Transfer"))
     panes = Gtk.Box(orientation=Gtk.Orientation.HORIZONTAL, spacing=12, visible=True)
     panes.pack_start(Preview(), True, True, 0)
@@ -40,7 +49,12 @@ def run(procedure: Gimp.Procedure, config: Gimp.ProcedureConfig, image: Gimp.Ima
     window.get_content_area().pack_start(panes, True, True, 0)
     confirmed = window.run()
     window.destroy()
-    return confirmed
+    while Gtk.events_pending():
+        Gtk.main_iteration()  # the window is gone at once, however long the engine takes to end
+    if confirmed:
+        return studio
+    studio.close()
+    return None
 
 
 def _settings(window: GimpUi.ProcedureDialog, config: Gimp.ProcedureConfig, image: Gimp.Image) -> Gtk.Box:

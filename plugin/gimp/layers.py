@@ -51,6 +51,28 @@ class Box:
 
 
 @dataclass(frozen=True)
+class View:
+    """A part of a layer as it is at some scale: 0.5 makes a picture half as wide and half as high."""
+
+    box: Box
+    scale: float = 1.0
+
+    @property
+    def width(self) -> int:
+        return max(1, round(self.box.width * self.scale))
+
+    @property
+    def height(self) -> int:
+        return max(1, round(self.box.height * self.scale))
+
+    def get(self, buffer: Gegl.Buffer, format: str, dx: int = 0, dy: int = 0) -> bytes:
+        """What a buffer has there, moved by ``dx``, ``dy`` in the buffer's own pixels."""
+        x, y = round((self.box.x + dx) * self.scale), round((self.box.y + dy) * self.scale)
+        rectangle = Gegl.Rectangle.new(x, y, self.width, self.height)
+        return buffer.get(rectangle, self.scale, format, Gegl.AbyssPolicy.NONE)
+
+
+@dataclass(frozen=True)
 class Look:
     """A layer as it looks, copied out of its image.
 
@@ -67,9 +89,10 @@ class Look:
     box: Box
     selection: bytes | None
 
-    def picture(self) -> Picture:
-        """The pixels in the box, for the engine."""
-        return Picture(self.box.width, self.box.height, _get(self.pixels, self.box.rectangle(), "R'G'B'A float"))
+    def picture(self, view: View | None = None) -> Picture:
+        """The pixels in the box, or in view, for the engine."""
+        view = view or View(self.box)
+        return Picture(view.width, view.height, view.get(self.pixels, "R'G'B'A float"))
 
     def paint(self, picture: Picture) -> None:
         """Put a picture's colors into the box; alpha stays as it is, to the last bit.
@@ -169,24 +192,25 @@ def read(image: Gimp.Image, layer: Gimp.Layer, whole: bool = False) -> Look:
     return _look(layer, layer, box, selection)
 
 
-def region(look: Look, drawable: Gimp.Drawable) -> Mask:
-    """How far each pixel of what is styled belongs to a drawable, wherever in the image that is; 0 beyond its edges.
+def region(look: Look, drawable: Gimp.Drawable, view: View | None = None) -> Mask:
+    """How far each pixel of what is styled, or is in view, belongs to a drawable, wherever in the image that is.
 
-    A channel and the selection say it with their own values, a layer with its mask. A layer without one counts with its
-    lightness (luma) times its alpha, so that grey half way between black and white is half.
+    It is 0 beyond the drawable's edges. A channel and the selection say it with their own values, a layer with its
+    mask. A layer without one counts with its lightness (luma) times its alpha, so that grey half way between black and
+    white is half.
     """
     if isinstance(drawable, Gimp.Layer):
         drawable = drawable.get_mask() or drawable
     _, x, y = look.layer.get_offsets()
     _, left, top = drawable.get_offsets()
-    rectangle = look.box.rectangle(x - left, y - top)
+    view, beside = view or View(look.box), (x - left, y - top)
     if isinstance(drawable, Gimp.Layer):
-        samples = array("f", _get(drawable.get_buffer(), rectangle, "Y'aA float"))[::2].tobytes()
+        samples = array("f", view.get(drawable.get_buffer(), "Y'aA float", *beside))[::2].tobytes()
     else:
         # Linear or not, as the drawable has it: its values are no light, and nothing must bend them.
         model = Babl.get_name(drawable.get_format()).split()[0]
-        samples = _get(drawable.get_buffer(), rectangle, f"{model} float")
-    return Mask(look.box.width, look.box.height, samples)
+        samples = view.get(drawable.get_buffer(), f"{model} float", *beside)
+    return Mask(view.width, view.height, samples)
 
 
 def visible(image: Gimp.Image) -> Gimp.Layer:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
-from collections.abc import Sequence
-from itertools import zip_longest
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Protocol
 
-from gi.repository import Gegl, Gimp, Gio, GLib, GObject
+from gi.repository import Gegl, Gimp, GLib, GObject
 
-from plugin import client, locations, protocol, settings
-from plugin.gimp import layers, parasite, style
+from plugin import client, locations, settings
+from plugin.gimp import layers, order, parasite
 from plugin.gimp.layers import Look, Refusal
+from plugin.gimp.order import Order
 from plugin.gimp.style import Style
-from plugin.protocol import Job, Progress
-from plugin.settings import Setting, Settings
+from plugin.protocol import Job, Progress, Result
+from plugin.settings import Setting
 
 NAME = "plug-in-neural-style"
 
@@ -22,6 +24,13 @@ _REPORT_EVERY = 10
 """Iterations from one line of the report to the next; asking for lines also has the likeness computed."""
 
 _log = logging.getLogger("neural-style.gimp")
+
+
+class Painter(Protocol):
+    """An engine, or the studio of a window."""
+
+    def run(self, job: Job, /) -> Iterator[Any]:
+        """Paint; yields Progress and, at last, a Result."""
 
 
 class NeuralStyle(Gimp.PlugIn):
@@ -99,14 +108,19 @@ def run(
     Gegl.init(None)
     client.log_to_file()
     try:
+        sources = layers.check(drawables)
         if run_mode == Gimp.RunMode.INTERACTIVE:
             from plugin.gimp import dialog  # GTK wants a display, which a batch run may not have
 
-            if not dialog.run(procedure, config, image):
+            studio = dialog.run(procedure, config, image, sources)
+            if studio is None:
                 return procedure.new_return_values(Gimp.PDBStatusType.CANCEL, GLib.Error())
-        files = [config.get_property("style"), *map(_file, config.get_property("more-styles") or [])]
-        regions = config.get_property("regions") or []
-        made = stylize(image, drawables, files, regions, _settings(config))
+            with studio:
+                made = stylize(sources, order.of_config(image, config), lambda: nullcontext(studio))
+        else:
+            made = stylize(sources, order.of_config(image, config))
+    except client.JobCancelled:
+        return procedure.new_return_values(Gimp.PDBStatusType.CANCEL, GLib.Error())
     except (Refusal, client.EngineError) as error:
         return procedure.new_return_values(Gimp.PDBStatusType.EXECUTION_ERROR, GLib.Error(str(error)))
     except Exception:
@@ -117,50 +131,39 @@ def run(
 
 
 def stylize(
-    image: Gimp.Image,
-    drawables: Sequence[Gimp.Drawable],
-    style_files: Sequence[Gio.File | None],
-    region_names: Sequence[str],
-    chosen: Settings,
+    sources: Sequence[Gimp.Layer], wanted: Order, start: Callable[[], AbstractContextManager[Painter]] = client.Engine
 ) -> list[Gimp.Layer]:
     """Make one new layer above each of the given ones, all of them or none, and return them.
 
-    ``region_names`` are for the first styles, in their order; a style with none, or an empty one, is wanted everywhere.
-    A selection that is a region says where its style goes and not what is styled: then it is the whole of each layer.
+    Args:
+        start: what gives an engine, once all that can be refused without one is seen to be well.
 
     Raises:
         Refusal: one sentence, what is asked cannot be done.
         client.EngineError: one sentence, the engine cannot do it.
+        client.JobCancelled: it was given up.
     """
-    sources = layers.check(drawables)
-    regions = _regions(image, region_names, len(style_files))
-    _check_blend(chosen, len(style_files))
-    styles = [style.read(file) for file in style_files]
-    whole = any(isinstance(region, Gimp.Selection) for region in regions)
-    looks = [layers.read(image, layer, whole) for layer in sources]
-    masks = [[None if region is None else layers.region(look, region) for region in regions] for look in looks]
-    told = [None if region is None else name for region, name in zip_longest(regions, region_names)]
-    grey = image.get_base_type() == Gimp.ImageBaseType.GRAY
+    looks = [wanted.look(layer) for layer in sources]
+    masks = [wanted.masks(look) for look in looks]
     notes = []
     Gimp.progress_init("Neural style: starting the engine")
-    with client.Engine() as engine:
+    with start() as engine:
         for place, look in enumerate(looks):
-            sent = [protocol.Style(each.picture, mask) for each, mask in zip(styles, masks[place], strict=True)]
-            job = Job(place, look.picture(), sent, chosen, grey, report_every=_REPORT_EVERY)
+            job = dataclasses.replace(wanted.job(look, masks[place]), id=place, report_every=_REPORT_EVERY)
             for event in engine.run(job):
                 if isinstance(event, Progress):
                     _tell(looks, place, event)
-                else:
+                elif isinstance(event, Result):
                     look.paint(event.picture)
-                    notes.append(parasite.make(look, styles, told, event))
+                    notes.append(parasite.make(look, wanted.styles, wanted.region_names, event))
     Gimp.progress_end()
     layers.check_still_there(looks)
     made = []
     for look, note in zip(looks, notes, strict=True):
-        layer = look.make_layer(image, _layer_name(look, styles))
+        layer = look.make_layer(wanted.image, _layer_name(look, wanted.styles))
         layer.attach_parasite(note)
         made.append((look, layer))
-    layers.add(image, made)
+    layers.add(wanted.image, made)
     return [layer for _, layer in made]
 
 
@@ -181,49 +184,6 @@ def _tell(looks: Sequence[Look], place: int, event: Progress) -> None:
     seconds_left = event.seconds_left + (event.seconds + event.seconds_left) * after / this
     Gimp.progress_set_text(progress_text(event, place, len(looks), seconds_left))
     Gimp.progress_update((before + this * event.fraction) / sum(areas))
-
-
-def _file(path_or_uri: str) -> Gio.File:
-    return Gio.File.new_for_commandline_arg(path_or_uri)
-
-
-def _settings(config: Gimp.ProcedureConfig) -> Settings:
-    """The settings among the arguments.
-
-    Raises:
-        Refusal: one of the texts means nothing.
-    """
-    given = {setting.name: config.get_property(setting.dashed) for setting in settings.TABLE}
-    try:
-        # A script may leave a text out with NULL.
-        return Settings(**{name: value for name, value in given.items() if value is not None})
-    except ValueError as error:
-        raise Refusal(str(error)) from error
-
-
-def _regions(image: Gimp.Image, names: Sequence[str], count: int) -> list[Gimp.Drawable | None]:
-    """The region of each of so many styles; None for one that is wanted everywhere.
-
-    Raises:
-        Refusal: there are more regions than styles, or the image has none of that name.
-    """
-    if len(names) > count:
-        raise Refusal(f"The number of regions is {len(names)} and that of styles {count}; give one style for each.")
-    found = [layers.find_region(image, name) if name else None for name in names]
-    # What nothing is selected in works on everything, as always in GIMP.
-    nothing = Gimp.Selection.is_empty(image)
-    wanted = [None if nothing and isinstance(region, Gimp.Selection) else region for region in found]
-    return [*wanted, *[None] * (count - len(wanted))]
-
-
-def _check_blend(chosen: Settings, count: int) -> None:
-    """See that there is a weight for each style, or none at all.
-
-    Raises:
-        Refusal: it is not so.
-    """
-    if (numbers := len(settings.parse_blend(chosen.blend))) not in (0, count):
-        raise Refusal(f"The number of styles is {count} and that of weights in “blend” {numbers}; give one for each.")
 
 
 def _layer_name(look: Look, styles: Sequence[Style]) -> str:

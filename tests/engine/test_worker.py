@@ -246,7 +246,7 @@ def test_a_wrong_engine_gets_one_sentence(
     root = Path(protocol.__file__).parent.parent
     monkeypatch.setenv("NEURAL_STYLE_ENGINE", fake(tmp_path, f"import sys; sys.path.insert(0, {str(root)!r})\n{text}"))
     with pytest.raises(EngineError, match=sentence):
-        Engine()
+        Engine().wait_until_ready()
 
 
 def test_no_engine_gets_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -259,7 +259,7 @@ def test_no_engine_gets_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: 
 def test_an_engine_whose_owner_was_killed_does_not_stay(tmp_path: Path) -> None:
     owner = (
         "import sys, time; from plugin.client import Engine\n"
-        "engine = Engine(); print(engine.process_id, flush=True); time.sleep(600)"
+        "engine = Engine(); engine.wait_until_ready(); print(engine.process_id, flush=True); time.sleep(600)"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", owner], stdout=subprocess.PIPE, text=True, cwd=locations.PLUG_IN_ROOT

@@ -7,7 +7,7 @@ from unittest import mock
 
 from gi.repository import Gimp, Gio
 
-from plugin.gimp import procedure
+from plugin.gimp import order, procedure
 from plugin.settings import Settings
 from tests.gimp.inside.stage import FAST, STYLE, new_image, new_layer, tree
 
@@ -20,7 +20,7 @@ def _told(image: Gimp.Image, layers: list[Gimp.Layer]) -> tuple[list[str], list[
         mock.patch.object(Gimp, "progress_set_text", texts.append),
         mock.patch.object(Gimp, "progress_update", values.append),
     ):
-        procedure.stylize(image, layers, [Gio.File.new_for_path(str(STYLE))], [], Settings.from_json(FAST))
+        procedure.stylize(layers, order.of(image, [Gio.File.new_for_path(str(STYLE))], [], Settings.from_json(FAST)))
     return texts, values
 
 
