@@ -1,4 +1,4 @@
-"""Start an engine, send it jobs, follow their events, cancel them, end it."""
+"""Start an engine, send it jobs, follow their events, stop or cancel them, end it."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from plugin.protocol import (
     Message,
     Progress,
     Result,
+    Stop,
     Submit,
     Sweep,
     Swept,
@@ -191,6 +192,11 @@ class Engine:
         """
         with contextlib.suppress(OSError, ValueError):  # ended, or even closed
             self._send(Cancel(job_id))
+
+    def stop(self, job_id: int) -> None:
+        """Ask the engine to end a job with what is there now, as its Result; else as :meth:`cancel`."""
+        with contextlib.suppress(OSError, ValueError):
+            self._send(Stop(job_id))
 
     def close(self) -> None:
         """End the engine: first by closing its input, then by force."""

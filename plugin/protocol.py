@@ -9,6 +9,7 @@ alone; whatever else an engine has to say goes to standard error.
     (starts it)                     Hello
     Submit(job)                     Progress, Progress, …
     Cancel(job's id), at any time   Result | Failure | Cancelled
+    Stop(job's id), at any time     Result | Failure
     Sweep(job, vary)                Progress, …, Cell, Progress, …, Cell, …
                                     Swept | Failure | Cancelled
     (closes the pipe)               ends
@@ -26,7 +27,7 @@ from typing import IO, Any, TypeAlias, get_args
 from plugin.grid import SCORES
 from plugin.settings import Settings
 
-VERSION = 2
+VERSION = 3
 """Of the protocol. Both sides say theirs; they work together when it is the same."""
 
 _LENGTHS = struct.Struct(">II")
@@ -150,6 +151,16 @@ class Cancel:
 
 
 @dataclass(frozen=True)
+class Stop:
+    """Ask the engine to end a job after the present iteration and to keep what is there; it answers with its Result.
+
+    A sweep does not hear it: its finished cells have been sent, and Cancel takes none of them back.
+    """
+
+    id: int
+
+
+@dataclass(frozen=True)
 class Losses:
     """The weighted parts of the objective at one iteration; ``total`` is their sum."""
 
@@ -188,7 +199,7 @@ class Result:
     "total", "content", "style", "tv", "layers"}`` with the seconds counted from the first iteration and in ``layers``
     the loss of each one. ``seconds`` is the whole job's time. ``report`` is that of :mod:`plugin.engine.report`; its
     ``likeness``, how like the content (``before``) and the result (``after``) are to both pictures, is null unless
-    ``Job.report_every`` asked for it.
+    ``Job.report_every`` asked for it. Its ``stopped`` tells where Stop came, and is null where the job ran to its end.
     """
 
     id: int
@@ -243,7 +254,7 @@ class Cancelled:
     id: int
 
 
-Message: TypeAlias = Hello | Submit | Sweep | Cancel | Progress | Result | Cell | Swept | Failure | Cancelled
+Message: TypeAlias = Hello | Submit | Sweep | Cancel | Stop | Progress | Result | Cell | Swept | Failure | Cancelled
 
 _COMPOUND: dict[str, type] = {
     kind.__name__: kind
@@ -252,6 +263,7 @@ _COMPOUND: dict[str, type] = {
         Submit,
         Sweep,
         Cancel,
+        Stop,
         Progress,
         Result,
         Cell,

@@ -7,6 +7,7 @@ CVPR 2017, section 6.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections import OrderedDict
@@ -100,6 +101,10 @@ class Step:
         return self.seconds * (1 - self.fraction) / self.fraction
 
 
+class Enough(Exception):
+    """What a function that follows the steps raises to have the picture as it is now."""
+
+
 class StyleTransfer:
     """Paints pictures on one device; what several pictures share stays warm between them."""
 
@@ -115,7 +120,8 @@ class StyleTransfer:
         """Restyle a picture.
 
         Args:
-            on_step: called after every iteration; an exception that it raises ends the work.
+            on_step: called after every iteration; an exception that it raises ends the work. After :class:`Enough` the
+                picture as it is then is returned.
 
         Returns:
             4×H×W of the content's size and with its alpha, on the CPU.
@@ -134,7 +140,8 @@ class StyleTransfer:
             colors=settings.preserve_colors,
             wraps=settings.tileable,
         )
-        self._optimize(task, chosen, canvas, on_step)
+        with contextlib.suppress(Enough):
+            self._optimize(task, chosen, canvas, on_step)
         painted = canvas.finished()
         if not bool(painted.isfinite().all()):
             raise Refusal(

@@ -9,7 +9,7 @@ import queue
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import IO, Any
 
 import torch
@@ -18,7 +18,7 @@ from plugin import __version__, protocol
 from plugin.engine import devices, pictures, report, sweep
 from plugin.engine.canvas import Style, blend_weights
 from plugin.engine.refusal import Refusal
-from plugin.engine.transfer import Step, StyleTransfer, Task
+from plugin.engine.transfer import Enough, Step, StyleTransfer, Task
 from plugin.grid import SCORES, Grid
 from plugin.protocol import (
     Cancel,
@@ -33,6 +33,7 @@ from plugin.protocol import (
     PictureFile,
     Progress,
     Result,
+    Stop,
     Submit,
     Sweep,
     Swept,
@@ -50,12 +51,13 @@ class _GivenUp(Exception):
 
 
 class Worker:
-    """Reads messages in a thread of its own, so that Cancel is heard in the middle of a job, and paints in this one."""
+    """Reads messages in a thread of its own, so that Cancel and Stop are heard in mid-job, and paints in this one."""
 
     def __init__(self, source: IO[bytes], sink: IO[bytes]) -> None:
         self._source, self._sink = source, sink
         self._requests: queue.SimpleQueue[Submit | Sweep] = queue.SimpleQueue()
         self._cancelled: set[int] = set()
+        self._stopped: set[int] = set()
         self._transfers: dict[tuple[str, torch.dtype], StyleTransfer] = {}
 
     def serve(self) -> None:
@@ -68,6 +70,7 @@ class Worker:
             request = self._requests.get()
             self._send(self._answer(request))
             self._cancelled.discard(request.job.id)
+            self._stopped.discard(request.job.id)
 
     def _listen(self) -> None:
         try:
@@ -76,6 +79,8 @@ class Worker:
                     self._requests.put(message)
                 elif isinstance(message, Cancel):
                     self._cancelled.add(message.id)
+                elif isinstance(message, Stop):
+                    self._stopped.add(message.id)
         except protocol.ProtocolError:
             _log.exception("the input cannot be read")
         # Whoever asked is gone: whatever the main thread is in the middle of is for nobody.
@@ -110,13 +115,13 @@ class Worker:
         settings = job.settings
         device = devices.choose(settings.device, settings.precision)
         transfer = self._transfers.setdefault((device.kind, device.dtype), StyleTransfer(device))
-        follower = _Follower(job, self._send, lambda: job.id in self._cancelled)
+        follower = _Follower(job, self._send, self._cancelled, self._stopped)
         task = _task(job)
         painted = transfer.paint(task, follower)
         likeness = report.Comparison(task, device)(painted) if job.report_every else None
         picture = pictures.to_wire(painted)
         seconds = time.perf_counter() - start
-        told = report.of(task, device, seconds, follower.trace, likeness)
+        told = report.of(task, device, seconds, follower.trace, likeness, follower.stopped)
         return Result(job.id, picture, device.name, seconds, follower.trace, told)
 
     def _sweep(self, request: Sweep) -> Swept:
@@ -128,7 +133,7 @@ class Worker:
             grid = Grid.of(job.settings, request.vary)
         except ValueError as error:
             raise Refusal(str(error)) from error
-        follower = _Follower(job, self._send, lambda: job.id in self._cancelled)
+        follower = _Follower(job, self._send, self._cancelled, stops=())
         places, scores = [], []
         for cell in sweep.paint(_task(job), grid, self._transfers, follower):
             places.append(list(cell.place))
@@ -170,16 +175,26 @@ def _task(job: Job) -> Task:
 
 
 class _Follower:
-    """Turns a job's steps into messages, and stops it when that was asked for."""
+    """Turns a job's steps into messages, and ends it when that was asked for.
 
-    def __init__(self, job: Job, send: Callable[[Message], None], cancelled: Callable[[], bool]) -> None:
-        self._job, self._send, self._cancelled = job, send, cancelled
+    Args:
+        cancels, stops: the ids of the jobs that are to be given up, and to be ended with what is there; both may grow.
+    """
+
+    def __init__(
+        self, job: Job, send: Callable[[Message], None], cancels: Collection[int], stops: Collection[int]
+    ) -> None:
+        self._job, self._send, self._cancels, self._stops = job, send, cancels, stops
         self._last_progress = self._last_preview = 0.0
         self.trace: list[dict[str, Any]] = []
+        self.stopped: dict[str, int] | None = None
+        """Where the work was stopped, if it was, as :func:`plugin.engine.report.of` tells it."""
 
     def __call__(self, step: Step) -> None:
-        if self._cancelled():
+        if self._job.id in self._cancels:
             raise _GivenUp
+        if self._job.id in self._stops and step.fraction < 1:
+            self._stop(step)
         every = self._job.report_every
         is_late = step.seconds - self._last_progress >= _PROGRESS_SECONDS
         if not is_late and not step.is_due(every or step.iterations):
@@ -204,6 +219,11 @@ class _Follower:
                 preview=self._preview(step),
             )
         )
+
+    def _stop(self, step: Step) -> None:
+        self.trace.append(step.trace_entry(step.losses()))
+        self.stopped = {name: getattr(step, name) for name in ("scale", "scales", "iteration", "iterations")}
+        raise Enough
 
     def _preview(self, step: Step) -> Picture | None:
         every = self._job.preview_seconds

@@ -99,6 +99,13 @@ class Studio:
             # The pipe may be full of the very job that is given up.
             threading.Thread(target=engine.cancel, args=(given_up.id,), daemon=True).start()
 
+    def stop(self) -> None:
+        """End the job that is being painted with what is there now, as its Result."""
+        with self._changed:
+            engine = self._engine if self._is_ready else None
+        if self._wanted is not None and engine is not None:
+            threading.Thread(target=engine.stop, args=(self._wanted.id,), daemon=True).start()
+
     def run(self, work: Job | Sweep) -> Iterator[Event]:
         """Paint and yield the events; between them the main loop goes on, so that windows stay alive.
 
