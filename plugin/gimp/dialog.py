@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from gi.repository import Gimp, GimpUi, Gio, GObject, Gtk, Pango
 
 from plugin import locations
-from plugin.gimp import layers
+from plugin.gimp import layers, output, restyle
 from plugin.gimp.preview import Preview
 from plugin.gimp.studio import Studio
 from plugin.settings import TABLE, Group
@@ -42,7 +42,8 @@ def run(
         config.set_property("style", Gio.File.new_for_path(str(_FIRST_STYLE)))
     studio = Studio()
     studio.start()
-    window = GimpUi.ProcedureDialog.new(procedure, config, _("Neural Style Transfer"))
+    title = procedure.get_menu_label().replace("_", "").rstrip("…")
+    window = GimpUi.ProcedureDialog.new(procedure, config, title)
     panes = Gtk.Box(orientation=Gtk.Orientation.HORIZONTAL, spacing=12, visible=True)
     panes.pack_start(Preview(), True, True, 0)
     panes.pack_start(_settings(window, config, image), False, False, 0)
@@ -65,7 +66,7 @@ def _settings(window: GimpUi.ProcedureDialog, config: Gimp.ProcedureConfig, imag
         if setting.maximum is not None and setting.maximum <= 1:
             window.get_spin_scale(setting.dashed, 1.0)  # a spin button cuts the digits of so small a range
     _advanced(window, config, image)
-    box = window.fill_box("settings", [*_IN_FRONT, "advanced"])
+    box = window.fill_box("settings", [*_IN_FRONT, *_among(config, restyle.NAMES), "advanced"])
     style = _style_chooser(config)
     labels = Gtk.SizeGroup.new(Gtk.SizeGroupMode.HORIZONTAL)
     labels.add_widget(style.get_label_widget())
@@ -79,9 +80,12 @@ def _settings(window: GimpUi.ProcedureDialog, config: Gimp.ProcedureConfig, imag
 
 def _advanced(window: GimpUi.ProcedureDialog, config: Gimp.ProcedureConfig, image: Gimp.Image) -> None:
     """Make the expander ``advanced`` with a page for each group of settings."""
-    for title, group in _PAGES.items():
+    pages = {title: [name for name in _names(group) if name not in _IN_FRONT] for title, group in _PAGES.items()}
+    if result := _among(config, output.NAMES):
+        pages[_("Result")] = result
+    for title, names in pages.items():
         window.get_label(f"{title}-title", title, False, False)
-        page = window.fill_box(f"{title}-page", [name for name in _names(group) if name not in _IN_FRONT])
+        page = window.fill_box(f"{title}-page", names)
         page.set_border_width(6)
         if title == "Styles":
             styles = _Styles(window, config, image)
@@ -90,12 +94,17 @@ def _advanced(window: GimpUi.ProcedureDialog, config: Gimp.ProcedureConfig, imag
         scrolled = window.fill_scrolled_window(f"{title}-scrolled", f"{title}-page")
         scrolled.set_policy(Gtk.PolicyType.NEVER, Gtk.PolicyType.AUTOMATIC)
         scrolled.set_min_content_height(_PAGE_HEIGHT)
-    window.fill_notebook("pages", [f"{title}-title" for title in _PAGES], [f"{title}-scrolled" for title in _PAGES])
+    window.fill_notebook("pages", [f"{title}-title" for title in pages], [f"{title}-scrolled" for title in pages])
     window.get_label("advanced-title", _("_Advanced"), False, True)
     advanced = window.fill_expander("advanced", "advanced-title", False, "pages")
     advanced.set_resize_toplevel(False)  # the window has room for much of it, and grows by itself for the rest
     # Nobody should wonder about a style that was added another time and is out of sight.
     advanced.set_expanded(bool(config.get_property("more-styles")))
+
+
+def _among(config: Gimp.ProcedureConfig, names: Sequence[str]) -> list[str]:
+    """Those of the names that the procedure has as arguments."""
+    return [name for name in names if config.find_property(name)]
 
 
 def _names(group: str) -> list[str]:

@@ -10,7 +10,7 @@ from gi.repository import Gimp, Gio
 
 from plugin import settings
 from plugin.gimp import layers, style
-from plugin.gimp.layers import Look, Refusal, View
+from plugin.gimp.layers import Box, Look, Refusal, View
 from plugin.gimp.style import Style
 from plugin.protocol import Job, Mask
 from plugin.protocol import Style as StyleOfJob
@@ -31,15 +31,20 @@ class Order:
     region_names: list[str | None]
     settings: Settings
 
-    def look(self, layer: Gimp.Layer) -> Look:
-        """The layer, as far as it is to be styled.
+    def look(self, layer: Gimp.Layer, part: Box | None = None) -> Look:
+        """The layer, as far as it is to be styled: that part of it, or what is selected.
 
         A selection that is a region says where its style goes and not what is styled: then it is the whole layer.
 
         Raises:
             Refusal: the selection misses the layer, or what is to be styled is too small.
         """
-        return layers.read(self.image, layer, any(isinstance(region, Gimp.Selection) for region in self.regions))
+        whole = any(isinstance(region, Gimp.Selection) for region in self.regions)
+        return layers.read(self.image, layer, whole, part)
+
+    def layer_name(self, source: str) -> str:
+        """The name of a layer that is painted from the one of that name."""
+        return layer_name(source, [each.name for each in self.styles])
 
     def masks(self, look: Look, view: View | None = None) -> list[Mask | None]:
         """Where each style is wanted in a layer, or in what is in view of it."""
@@ -77,6 +82,12 @@ def of_config(image: Gimp.Image, config: Gimp.ProcedureConfig) -> Order:
     more = [Gio.File.new_for_commandline_arg(name) for name in config.get_property("more-styles") or []]
     files = [config.get_property("style"), *more]
     return of(image, files, config.get_property("regions") or [], settings_of(config))
+
+
+def layer_name(source: str, styles: Sequence[str]) -> str:
+    """The name of a layer that is painted from another, with styles of these names."""
+    more = f" +{len(styles) - 1}" if len(styles) > 1 else ""
+    return f"{source} — {styles[0]}{more}"
 
 
 def settings_of(config: Gimp.ProcedureConfig) -> Settings:
