@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from types import TracebackType
 
-from gi.repository import Gdk, GdkPixbuf, GimpUi, GLib, Gtk, Pango
+from gi.repository import Gdk, GdkPixbuf, Gimp, GimpUi, GLib, Gtk, Pango
 
 from plugin.gimp import painting, pixbufs
 from plugin.gimp.layers import Look, View
@@ -60,7 +60,8 @@ class Window:
         self._layer.set_visible(len(self._looks) > 1)
         # Return and Space, pressed once too often for OK, must not press a button here.
         self._dialog.set_focus(None)
-        GimpUi.window_set_transient(self._dialog)
+        if Gimp.default_display() is not None:
+            GimpUi.window_set_transient(self._dialog)
         self._dialog.present()
         return self
 
