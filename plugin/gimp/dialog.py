@@ -41,13 +41,14 @@ def run(
     if config.get_property("style") is None:
         config.set_property("style", Gio.File.new_for_path(str(_FIRST_STYLE)))
     studio = Studio()
-    studio.start()
+    preview = Preview(image, sources, config, studio)
     window = GimpUi.ProcedureDialog.new(procedure, config, _("Neural Style Transfer"))
     panes = Gtk.Box(orientation=Gtk.Orientation.HORIZONTAL, spacing=12, visible=True)
-    panes.pack_start(Preview(), True, True, 0)
+    panes.pack_start(preview, True, True, 0)
     panes.pack_start(_settings(window, config, image), False, False, 0)
     window.get_content_area().pack_start(panes, True, True, 0)
     confirmed = window.run()
+    preview.close()
     window.destroy()
     while Gtk.events_pending():
         Gtk.main_iteration()  # the window is gone at once, however long the engine takes to end

@@ -81,6 +81,15 @@ class NeuralStyle(Gimp.PlugIn):
         )
         for setting in settings.TABLE:
             _add_argument(procedure, setting)
+        # For the window alone; they are kept with its other settings.
+        for name, blurb, default in (
+            ("preview", "Whether the window paints proofs.", True),
+            ("preview-split", "Whether the preview has a line between before and after.", True),
+        ):
+            procedure.add_boolean_aux_argument(name, name, blurb, default, GObject.ParamFlags.READWRITE)
+        procedure.add_double_aux_argument(
+            "preview-position", "preview-position", "Where that line is.", 0, 1, 0.5, GObject.ParamFlags.READWRITE
+        )
         procedure.add_core_object_array_return_value(
             "layers",
             "Layers",
