@@ -97,13 +97,22 @@ class Style:
 
 
 @dataclass(frozen=True)
+class Whole:
+    """What a job's content is a detail of: its long side in pixels of the content, and its picture at any size."""
+
+    long_side: int
+    picture: Picture
+
+
+@dataclass(frozen=True)
 class Job:
     """Everything the engine needs to make one picture; the same job on the same device gives the same picture.
 
     ``styles`` has at least one; ``settings.blend`` says how much each of them counts. ``grey`` matches content and
     style in grey and returns a picture whose R', G' and B' are equal. ``preview_seconds`` is the time between two
     preview pictures; 0 sends none. ``report_every`` asks for a trace of every so many iterations, and for how like the
-    result is to content and style; 0 leaves the first to the engine and the second out.
+    result is to content and style; 0 leaves the first to the engine and the second out. ``whole`` is there where the
+    content is a detail and shall look as it will in the whole picture: the settings are then about that.
     """
 
     id: int
@@ -113,6 +122,7 @@ class Job:
     grey: bool = False
     preview_seconds: float = 0.0
     report_every: int = 0
+    whole: Whole | None = None
 
 
 @dataclass(frozen=True)
@@ -271,6 +281,7 @@ _COMPOUND: dict[str, type] = {
         Failure,
         Cancelled,
         Job,
+        Whole,
         Style,
         Mask,
         Picture,

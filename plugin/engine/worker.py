@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 import os
 import queue
 import sys
@@ -13,12 +14,13 @@ from collections.abc import Callable, Collection
 from typing import IO, Any
 
 import torch
+from torch import Tensor
 
 from plugin import __version__, protocol
 from plugin.engine import devices, pictures, report, sweep
 from plugin.engine.canvas import Style, blend_weights
 from plugin.engine.refusal import Refusal
-from plugin.engine.transfer import Enough, Step, StyleTransfer, Task
+from plugin.engine.transfer import Enough, Step, StyleTransfer, Task, Whole
 from plugin.grid import SCORES, Grid
 from plugin.protocol import (
     Cancel,
@@ -59,6 +61,8 @@ class Worker:
         self._cancelled: set[int] = set()
         self._stopped: set[int] = set()
         self._transfers: dict[tuple[str, torch.dtype], StyleTransfer] = {}
+        self._styles: dict[str, Tensor] = {}
+        """The last job's style pictures by their digests; the next job mostly has the same ones."""
 
     def serve(self) -> None:
         """Work until the input ends, which ends the process."""
@@ -116,7 +120,7 @@ class Worker:
         device = devices.choose(settings.device, settings.precision)
         transfer = self._transfers.setdefault((device.kind, device.dtype), StyleTransfer(device))
         follower = _Follower(job, self._send, self._cancelled, self._stopped)
-        task = _task(job)
+        task = self._task(job)
         painted = transfer.paint(task, follower)
         likeness = report.Comparison(task, device)(painted) if job.report_every else None
         picture = pictures.to_wire(painted)
@@ -135,7 +139,7 @@ class Worker:
             raise Refusal(str(error)) from error
         follower = _Follower(job, self._send, self._cancelled, stops=())
         places, scores = [], []
-        for cell in sweep.paint(_task(job), grid, self._transfers, follower):
+        for cell in sweep.paint(self._task(job), grid, self._transfers, follower):
             places.append(list(cell.place))
             scores.append(cell.scores[request.score])
             self._send(
@@ -154,24 +158,29 @@ class Worker:
             )
         return Swept(job.id, [places[number] for number in sweep.ranked(scores)], time.perf_counter() - start)
 
+    def _task(self, job: Job) -> Task:
+        """What to paint.
 
-def _task(job: Job) -> Task:
-    """What to paint.
-
-    Raises:
-        Refusal: a picture cannot be used, or the numbers of styles and weights do not fit together.
-    """
-    weights = blend_weights(job.settings, len(job.styles))
-    styles = [
-        Style(
-            picture=pictures.open_style(style.picture),
-            key=_digest(style.picture),
-            region=None if style.region is None else pictures.mask_from_wire(style.region),
-            weight=weight,
-        )
-        for style, weight in zip(job.styles, weights, strict=True)
-    ]
-    return Task(pictures.from_wire(job.content), styles, job.settings, job.grey)
+        Raises:
+            Refusal: a picture cannot be used, or the numbers of styles and weights do not fit together.
+        """
+        weights = blend_weights(job.settings, len(job.styles))
+        keys = [_digest(style.picture) for style in job.styles]
+        self._styles = {
+            key: pictures.open_style(style.picture) if (kept := self._styles.get(key)) is None else kept
+            for key, style in zip(keys, job.styles)
+        }
+        styles = [
+            Style(
+                picture=self._styles[key],
+                key=key,
+                region=None if style.region is None else pictures.mask_from_wire(style.region),
+                weight=weight,
+            )
+            for key, style, weight in zip(keys, job.styles, weights, strict=True)
+        ]
+        whole = None if job.whole is None else Whole(job.whole.long_side, pictures.from_wire(job.whole.picture))
+        return Task(pictures.from_wire(job.content), styles, job.settings, job.grey, whole)
 
 
 class _Follower:
@@ -185,7 +194,7 @@ class _Follower:
         self, job: Job, send: Callable[[Message], None], cancels: Collection[int], stops: Collection[int]
     ) -> None:
         self._job, self._send, self._cancels, self._stops = job, send, cancels, stops
-        self._last_progress = self._last_preview = 0.0
+        self._last_progress = self._last_preview = -math.inf  # the first of each is sent at once
         self.trace: list[dict[str, Any]] = []
         self.stopped: dict[str, int] | None = None
         """Where the work was stopped, if it was, as :func:`plugin.engine.report.of` tells it."""

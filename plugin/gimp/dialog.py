@@ -8,6 +8,7 @@ from gi.repository import Gimp, GimpUi, Gio, GObject, Gtk, Pango
 
 from plugin import locations
 from plugin.gimp import layers, output, restyle
+from plugin.gimp.layers import Box
 from plugin.gimp.preview import Preview
 from plugin.gimp.studio import Studio
 from plugin.settings import TABLE, Group
@@ -30,9 +31,15 @@ _SETTINGS_WIDTH = 390
 
 
 def run(
-    procedure: Gimp.Procedure, config: Gimp.ProcedureConfig, image: Gimp.Image, sources: Sequence[Gimp.Layer]
+    procedure: Gimp.Procedure,
+    config: Gimp.ProcedureConfig,
+    image: Gimp.Image,
+    sources: Sequence[Gimp.Layer],
+    part: Box | None = None,
 ) -> Studio | None:
     """Show the window until it is closed; ``config`` has what was chosen.
+
+    ``part`` is what is painted of the layer, whatever is selected.
 
     Returns:
         The window's studio, whose engine is warm and now the caller's to close; None when the window was cancelled.
@@ -41,14 +48,15 @@ def run(
     if config.get_property("style") is None:
         config.set_property("style", Gio.File.new_for_path(str(_FIRST_STYLE)))
     studio = Studio()
-    studio.start()
+    preview = Preview(image, sources, part, config, studio)
     title = procedure.get_menu_label().replace("_", "").rstrip("…")
     window = GimpUi.ProcedureDialog.new(procedure, config, title)
     panes = Gtk.Box(orientation=Gtk.Orientation.HORIZONTAL, spacing=12, visible=True)
-    panes.pack_start(Preview(), True, True, 0)
+    panes.pack_start(preview, True, True, 0)
     panes.pack_start(_settings(window, config, image), False, False, 0)
     window.get_content_area().pack_start(panes, True, True, 0)
     confirmed = window.run()
+    preview.close()
     window.destroy()
     while Gtk.events_pending():
         Gtk.main_iteration()  # the window is gone at once, however long the engine takes to end

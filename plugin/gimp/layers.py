@@ -228,6 +228,16 @@ def region(look: Look, drawable: Gimp.Drawable, view: View | None = None) -> Mas
     return Mask(view.width, view.height, samples)
 
 
+def selected(look: Look, view: View) -> bytes | None:
+    """How far each pixel in view is selected, one byte each; None where the layer was read without a selection."""
+    if look.selection is None:
+        return None
+    channel = look.layer.get_image().get_selection()
+    _, x, y = look.layer.get_offsets()
+    model = Babl.get_name(channel.get_format()).split()[0]
+    return view.get(channel.get_buffer(), f"{model} u8", x, y)
+
+
 def visible(image: Gimp.Image) -> Gimp.Layer:
     """Put what a scratch image shows on top of it, as a layer with alpha and of the image's size."""
     layer = Gimp.Layer.new_from_visible(image, image, None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
@@ -39,8 +39,7 @@ class Order:
         Raises:
             Refusal: the selection misses the layer, or what is to be styled is too small.
         """
-        whole = any(isinstance(region, Gimp.Selection) for region in self.regions)
-        return layers.read(self.image, layer, whole, part)
+        return layers.read(self.image, layer, _has_selection(self.regions), part)
 
     def layer_name(self, source: str) -> str:
         """The name of a layer that is painted from the one of that name."""
@@ -57,8 +56,21 @@ class Order:
         return Job(0, look.picture(view), styles, self.settings, grey)
 
 
+def takes_whole_layer(image: Gimp.Image, region_names: Sequence[str]) -> bool:
+    """Whether :meth:`Order.look` will take all of a layer, whatever is selected.
+
+    Raises:
+        Refusal: the image has no region of one of the names.
+    """
+    return _has_selection(_regions(image, region_names, len(region_names)))
+
+
 def of(
-    image: Gimp.Image, style_files: Sequence[Gio.File | None], region_names: Sequence[str], chosen: Settings
+    image: Gimp.Image,
+    style_files: Sequence[Gio.File | None],
+    region_names: Sequence[str],
+    chosen: Settings,
+    read: Callable[[Gio.File | None], Style] = style.read,
 ) -> Order:
     """Read the styles and find their regions.
 
@@ -70,10 +82,12 @@ def of(
     regions = _regions(image, region_names, len(style_files))
     _check_blend(chosen, len(style_files))
     names = [None if region is None else name for region, name in zip_longest(regions, region_names)]
-    return Order(image, [style.read(file) for file in style_files], regions, names, chosen)
+    return Order(image, [read(file) for file in style_files], regions, names, chosen)
 
 
-def of_config(image: Gimp.Image, config: Gimp.ProcedureConfig) -> Order:
+def of_config(
+    image: Gimp.Image, config: Gimp.ProcedureConfig, read: Callable[[Gio.File | None], Style] = style.read
+) -> Order:
     """The order in the procedure's arguments.
 
     Raises:
@@ -81,7 +95,7 @@ def of_config(image: Gimp.Image, config: Gimp.ProcedureConfig) -> Order:
     """
     more = [Gio.File.new_for_commandline_arg(name) for name in config.get_property("more-styles") or []]
     files = [config.get_property("style"), *more]
-    return of(image, files, config.get_property("regions") or [], settings_of(config))
+    return of(image, files, config.get_property("regions") or [], settings_of(config), read)
 
 
 def layer_name(source: str, styles: Sequence[str]) -> str:
@@ -102,6 +116,10 @@ def settings_of(config: Gimp.ProcedureConfig) -> Settings:
         return Settings(**{name: value for name, value in given.items() if value is not None})
     except ValueError as error:
         raise Refusal(str(error)) from error
+
+
+def _has_selection(regions: Sequence[Gimp.Drawable | None]) -> bool:
+    return any(isinstance(region, Gimp.Selection) for region in regions)
 
 
 def _regions(image: Gimp.Image, names: Sequence[str], count: int) -> list[Gimp.Drawable | None]:

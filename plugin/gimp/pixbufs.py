@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gi.repository import Babl, GdkPixbuf, Gegl, Gimp, GLib, Gtk
+from gi.repository import Babl, Gdk, GdkPixbuf, Gegl, Gimp, GLib, Gtk
 
 from plugin.gimp.layers import View
 from plugin.protocol import Picture
@@ -35,6 +35,34 @@ def on_checks(pixbuf: GdkPixbuf.Pixbuf, width: int, height: int) -> GdkPixbuf.Pi
     first, second = _check_colors()
     smooth = GdkPixbuf.InterpType.BILINEAR
     return pixbuf.composite_color_simple(width, height, smooth, 255, size, first, second)
+
+
+def part(pixbuf: GdkPixbuf.Pixbuf, x: float, y: float, width: float, height: float) -> GdkPixbuf.Pixbuf:
+    """A part of a pixbuf, as near as its pixels allow."""
+    left, top = min(round(x), pixbuf.get_width() - 1), min(round(y), pixbuf.get_height() - 1)
+    wide, high = min(round(width), pixbuf.get_width() - left), min(round(height), pixbuf.get_height() - top)
+    return pixbuf.new_subpixbuf(left, top, max(1, wide), max(1, high))
+
+
+def masked(after: GdkPixbuf.Pixbuf, before: GdkPixbuf.Pixbuf, mask: bytes) -> GdkPixbuf.Pixbuf:
+    """``after`` where the mask, one byte for each pixel of ``before``, is 255; ``before`` where it is 0."""
+    width, height = before.get_width(), before.get_height()
+    scaled = after.scale_simple(width, height, GdkPixbuf.InterpType.BILINEAR)
+    samples, result = bytearray(scaled.get_pixels()), bytearray(before.get_pixels())
+    alpha = samples[3::4]
+    samples[3::4] = mask if alpha.count(255) == len(alpha) else bytes(a * m // 255 for a, m in zip(alpha, mask))
+    over, under = made(bytes(samples), width, height), made(bytes(result), width, height)
+    over.composite(under, 0, 0, width, height, 0, 0, 1, 1, GdkPixbuf.InterpType.NEAREST, 255)
+    return under
+
+
+def fill(pixbuf: GdkPixbuf.Pixbuf, x: int, width: int, color: Gdk.RGBA) -> None:
+    """Paint some of its columns, as far as it has them."""
+    left, right = max(0, x), min(x + width, pixbuf.get_width())
+    if left < right:
+        red, green, blue = (round(255 * value) for value in (color.red, color.green, color.blue))
+        columns = pixbuf.new_subpixbuf(left, 0, right - left, pixbuf.get_height())
+        columns.fill(red << 24 | green << 16 | blue << 8 | 255)
 
 
 def show(image: Gtk.Image, pixbuf: GdkPixbuf.Pixbuf) -> None:

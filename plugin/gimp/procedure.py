@@ -11,7 +11,7 @@ from gi.repository import Gegl, Gimp, GLib, GObject
 
 from plugin import client, locations, settings
 from plugin.gimp import layers, order, output, painting, restyle
-from plugin.gimp.layers import Refusal
+from plugin.gimp.layers import Box, Refusal
 from plugin.gimp.order import Order
 from plugin.gimp.output import AS_EVER, Output, Painted
 from plugin.gimp.studio import Studio
@@ -101,7 +101,8 @@ def _paint(
         earlier = restyle.find(image, sources)
         earlier.fill(config, everything=asks)
         sources = [earlier.source]
-    with _studio(procedure, run_mode, image, sources, config) as studio:
+    part = None if earlier is None else earlier.part
+    with _studio(procedure, run_mode, image, sources, part, config) as studio:
         wanted = order.of_config(image, config)
         if earlier is not None:
             return [earlier.restyle(wanted, config.get_property("replace"), studio)]
@@ -116,6 +117,7 @@ def _studio(
     run_mode: Gimp.RunMode,
     image: Gimp.Image,
     sources: Sequence[Gimp.Layer],
+    part: Box | None,
     config: Gimp.ProcedureConfig,
 ) -> AbstractContextManager[Studio | None]:
     """The studio for a person who watches, from the window where they have been asked, if so; else None.
@@ -126,7 +128,7 @@ def _studio(
     if run_mode == Gimp.RunMode.INTERACTIVE:
         from plugin.gimp import dialog  # GTK wants a display, which a batch run may not have
 
-        studio = dialog.run(procedure, config, image, sources)
+        studio = dialog.run(procedure, config, image, sources, part)
         if studio is None:
             raise client.JobCancelled
         return studio
@@ -193,6 +195,15 @@ def _add_arguments(procedure: Gimp.Procedure) -> None:
     )
     for setting in settings.TABLE:
         _add_argument(procedure, setting)
+    # For the window alone; they are kept with its other settings.
+    for name, blurb, default in (
+        ("preview", "Whether the window paints proofs.", True),
+        ("preview-split", "Whether the preview has a line between before and after.", True),
+    ):
+        procedure.add_boolean_aux_argument(name, name, blurb, default, GObject.ParamFlags.READWRITE)
+    procedure.add_double_aux_argument(
+        "preview-position", "preview-position", "Where that line is.", 0, 1, 0.5, GObject.ParamFlags.READWRITE
+    )
 
 
 def _add_argument(procedure: Gimp.Procedure, setting: Setting) -> None:

@@ -53,7 +53,7 @@ class Earlier:
         Raises:
             Refusal, client.EngineError, client.JobCancelled: as :func:`plugin.gimp.procedure.stylize`.
         """
-        look = wanted.look(self.source, self._part())
+        look = wanted.look(self.source, self.part)
         was_named = order.layer_name(self.told.source, [style.name for style in self.told.styles])
         (note,) = painting.paint([look], wanted, studio)
         if not self.layer.is_valid():
@@ -64,7 +64,8 @@ class Earlier:
         name = wanted.layer_name(look.name) if own_name.startswith(was_named) else own_name
         return layers.revise(self.layer, look, name, note, replaces)
 
-    def _part(self) -> Box:
+    @property
+    def part(self) -> Box:
         """What was painted of the source, at the source's present size."""
         box, (width, height) = self.told.box, self.told.source_size
         present = self.source.get_width(), self.source.get_height()

@@ -12,7 +12,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from gi.repository import GLib
 
@@ -38,19 +38,16 @@ class _Request:
 class Studio:
     """An engine in the background, started when it is first needed. Use it as a context manager; at the end of the
     block no engine is left. All methods belong to the main loop's thread.
-
-    Args:
-        on_ready: called on the main loop whenever an engine has started, with what it says of itself.
     """
 
-    def __init__(self, on_ready: Callable[[Hello], None] = lambda hello: None) -> None:
-        self._on_ready = on_ready
+    def __init__(self) -> None:
         self._ids = itertools.count(1)
         self._wanted: _Request | None = None
         """What was asked for last, until its end was told or it was given up; set in the main loop's thread alone."""
         self._changed = threading.Condition()
-        """Guards the four below, and tells the thread that there is something to do."""
-        self._start_asked = False
+        """Guards those below, and tells the thread that there is something to do."""
+        self._starts: list[tuple[Callable[[Hello], None], Callable[[Exception], None]]] = []
+        """Whoever waits for an engine to be there."""
         self._asked: _Request | None = None
         """What the thread is to do next."""
         self._closing = False
@@ -59,10 +56,19 @@ class Studio:
         self._thread = threading.Thread(target=self._work, daemon=True)
         self._thread.start()
 
-    def start(self) -> None:
-        """Start the engine now, so that the first request need not wait for that."""
+    def start(
+        self,
+        on_ready: Callable[[Hello], None] = lambda hello: None,
+        on_failure: Callable[[Exception], None] = lambda error: None,
+    ) -> None:
+        """Start the engine now, unless it runs, and without painting anything.
+
+        Args:
+            on_ready: called with what the engine says of itself; before anything that comes of a later request.
+            on_failure: called instead, with a :class:`client.EngineError`.
+        """
         with self._changed:
-            self._start_asked = True
+            self._starts.append((on_ready, on_failure))
             self._changed.notify()
 
     def ask(
@@ -93,9 +99,10 @@ class Studio:
         """Stop what is being painted; nobody hears of it any more, but :meth:`run`, which raises."""
         given_up, self._wanted = self._wanted, None
         with self._changed:
+            is_sent = given_up is not self._asked
             self._asked = None
             engine = self._engine if self._is_ready else None
-        if given_up is not None and engine is not None:
+        if given_up is not None and is_sent and engine is not None:
             # The pipe may be full of the very job that is given up.
             threading.Thread(target=engine.cancel, args=(given_up.id,), daemon=True).start()
 
@@ -148,30 +155,33 @@ class Studio:
     def _work(self) -> None:
         """In the thread: keep an engine and do the newest request, until the end is asked for."""
         while self._wait():
-            failure: Exception | None = None
-            request = None
             try:
                 engine = self._living() or self._start()
-                if (request := self._take()) is not None:
-                    self._do(engine, request)
             except client.JobCancelled:
                 continue
-            except client.JobFailed as error:
-                failure = error
             except client.EngineError as error:
-                failure = error
                 self._stop()
-                request = request or self._take()
-            if request is not None:
-                GLib.idle_add(self._end, request, failure)
+                for _, on_failure in self._take_starts():
+                    GLib.idle_add(self._unless_closed, on_failure, error)
+                if (request := self._take()) is not None:
+                    GLib.idle_add(self._end, request, error)
+                continue
+            for on_ready, _ in self._take_starts():
+                GLib.idle_add(self._unless_closed, on_ready, engine.hello)
+            if (request := self._take()) is not None:
+                self._do(engine, request)
         self._stop()
 
     def _wait(self) -> bool:
         """Wait until there is something to do; False when that is to end."""
         with self._changed:
-            self._changed.wait_for(lambda: self._closing or self._start_asked or self._asked is not None)
-            self._start_asked = False
+            self._changed.wait_for(lambda: self._closing or self._starts or self._asked is not None)
             return not self._closing
+
+    def _take_starts(self) -> list[tuple[Callable[[Hello], None], Callable[[Exception], None]]]:
+        with self._changed:
+            starts, self._starts = self._starts, []
+            return starts
 
     def _take(self) -> _Request | None:
         with self._changed:
@@ -199,7 +209,6 @@ class Studio:
         engine.wait_until_ready()
         with self._changed:
             self._is_ready = True
-        GLib.idle_add(self._tell_ready, engine.hello)
         return engine
 
     def _stop(self) -> None:
@@ -209,15 +218,20 @@ class Studio:
             engine.close()
 
     def _do(self, engine: client.Engine, request: _Request) -> None:
-        """Let the engine answer a request.
-
-        Raises:
-            client.EngineError: the job failed or the engine died.
-            client.JobCancelled: it was given up.
-        """
+        """Let the engine answer a request, and see what comes of it."""
         work = request.work
-        for event in engine.run(work) if isinstance(work, Job) else engine.sweep(work):
-            GLib.idle_add(self._tell, request, event)
+        failure: Exception | None = None
+        try:
+            for event in engine.run(work) if isinstance(work, Job) else engine.sweep(work):
+                GLib.idle_add(self._tell, request, event)
+        except client.JobCancelled:
+            return
+        except client.JobFailed as error:
+            failure = error
+        except client.EngineError as error:
+            self._stop()
+            failure = error
+        GLib.idle_add(self._end, request, failure)
 
     def _tell(self, request: _Request, event: Event) -> bool:
         """On the main loop, once."""
@@ -231,6 +245,7 @@ class Studio:
             request.on_end(failure)
         return GLib.SOURCE_REMOVE
 
-    def _tell_ready(self, hello: Hello) -> bool:
-        self._on_ready(hello)
+    def _unless_closed(self, tell: Callable[[Any], None], what: Any) -> bool:
+        if not self._closing:
+            tell(what)
         return GLib.SOURCE_REMOVE
