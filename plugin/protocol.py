@@ -12,6 +12,7 @@ alone; whatever else an engine has to say goes to standard error.
     Stop(job's id), at any time     Result | Failure
     Sweep(job, vary)                Progress, …, Cell, Progress, …, Cell, …
                                     Swept | Failure | Cancelled
+    Estimate, at any time           Estimated, at once
     (closes the pipe)               ends
 """
 
@@ -171,6 +172,31 @@ class Stop:
 
 
 @dataclass(frozen=True)
+class Estimate:
+    """Ask how long jobs will take, one after the other, which differ in their contents alone.
+
+    ``contents`` and ``styles`` have width and height of each picture in pixels; a style of 0 × 0 is one that nobody has
+    looked at yet. ``grey`` is that of the jobs, ``reported`` whether their ``report_every`` is above 0.
+    """
+
+    id: int
+    contents: list[list[int]]
+    styles: list[list[int]]
+    settings: Settings = field(default_factory=Settings)
+    grey: bool = False
+    reported: bool = False
+
+
+@dataclass(frozen=True)
+class Estimated:
+    """How long it will take on the device of this name; ``seconds`` is None as long as nothing is known of it."""
+
+    id: int
+    seconds: float | None
+    device: str
+
+
+@dataclass(frozen=True)
 class Losses:
     """The weighted parts of the objective at one iteration; ``total`` is their sum."""
 
@@ -264,7 +290,21 @@ class Cancelled:
     id: int
 
 
-Message: TypeAlias = Hello | Submit | Sweep | Cancel | Stop | Progress | Result | Cell | Swept | Failure | Cancelled
+Message: TypeAlias = (
+    Hello
+    | Submit
+    | Sweep
+    | Cancel
+    | Stop
+    | Estimate
+    | Estimated
+    | Progress
+    | Result
+    | Cell
+    | Swept
+    | Failure
+    | Cancelled
+)
 
 _COMPOUND: dict[str, type] = {
     kind.__name__: kind
@@ -274,6 +314,8 @@ _COMPOUND: dict[str, type] = {
         Sweep,
         Cancel,
         Stop,
+        Estimate,
+        Estimated,
         Progress,
         Result,
         Cell,

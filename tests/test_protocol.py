@@ -9,6 +9,8 @@ from plugin import protocol
 from plugin.protocol import (
     Cancel,
     Cell,
+    Estimate,
+    Estimated,
     Hello,
     Job,
     Losses,
@@ -49,6 +51,9 @@ MESSAGES: list[protocol.Message] = [
     Swept(5, [[0, 1], [0, 0]], 4.0),
     Cancel(3),
     Stop(3),
+    Estimate(6, [[640, 480], [32, 32]], [[0, 0]], Settings(strength=1.5), True, True),
+    Estimated(6, 12.5, "A processor"),
+    Estimated(7, None, "A processor"),
     Progress(3, 1, 5, 128, 96, 10, 200, 0.1, 1.0, 9.0, Losses(3.0, 1.0, 1.5, 0.5), PICTURE),
     Result(3, PICTURE, "A processor", 12.5, [{"scale": 1, "iteration": 1, "seconds": 0.1, "total": 3.0}], {"seed": 3}),
     protocol.Failure(3, "It did not work."),
