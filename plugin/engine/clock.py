@@ -62,10 +62,11 @@ _CARD = Work(
 _OF_A_KIND = 4
 """Times that are remembered of work of about the same kinds and size."""
 
-_FADING = 0.95
-"""What the weight of a time is multiplied with for each one that came after it."""
+_FADING, _FADED = 0.9, 0.02
+"""What the weight of a time is multiplied with for each one that came after it, and the weight that it keeps: large
+pictures shall not be forgotten over many small ones."""
 
-_STIFFNESS = 0.01
+_STIFFNESS = 0.005
 """How strongly the rates keep to the known proportions, beside 1 for the latest time."""
 
 _SLOWEST_CHANGE = 0.05
@@ -137,7 +138,7 @@ class Clock:
         seconds = np.array([seen.seconds for seen in self._times])
         # Each column in units of what the known computer would take, so that all rates are near 1.
         table = np.array([seen.amounts for seen in self._times]) * self._usual / seconds[:, None]
-        weights = _FADING ** np.arange(len(seconds) - 1, -1, -1.0)
+        weights = np.maximum(_FADING ** np.arange(len(seconds) - 1, -1, -1.0), _FADED)
         level = float(np.exp(np.average(-np.log(table.sum(1)), weights=weights)))
         return self._usual * level * _nonnegative(table * level, weights)
 
