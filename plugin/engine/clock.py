@@ -191,7 +191,7 @@ class Countdown:
 
     def fraction(self, iteration: int, iterations: int) -> float:
         """The part of the steps that is done, each by its time."""
-        done = sum(self._shares[: self._place]) + self._shares[self._place] * iteration / iterations
+        done = sum(self._shares[: self._place]) + self._shares[self._place] * (iteration / iterations)
         return done / sum(self._shares)
 
     def seconds_left(self, iteration: int, iterations: int) -> float:
