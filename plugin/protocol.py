@@ -146,12 +146,14 @@ class Sweep:
     """A grid search: the job with every combination of the values in ``vary``, lists by the names of their settings.
 
     A cell whose size is 0 is painted at :data:`plugin.grid.PROOF_SIZE`. ``score`` is the value of one of
-    :data:`plugin.grid.SCORES`. The sweep goes by the job's id.
+    :data:`plugin.grid.SCORES`. ``center`` is the place of the cell that is painted first, and then those around it; None
+    paints them in their order. The sweep goes by the job's id.
     """
 
     job: Job
     vary: dict[str, list[Any]]
     score: str = SCORES[0].value
+    center: list[int] | None = None
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ MESSAGES: list[protocol.Message] = [
     Hello(1, "1.0", {"cpu": "A processor"}),
     Submit(Job(3, PICTURE, [Style(FILE, Mask(2, 1, bytes(8))), Style(FILE)], Settings(strength=1.5), True, 0.5, 10)),
     Submit(Job(4, PICTURE, [Style(PICTURE)])),
-    Sweep(Job(5, PICTURE, [Style(PICTURE)]), {"strength": [20.0, 80.0], "tileable": [True, False]}, "style"),
+    Sweep(Job(5, PICTURE, [Style(PICTURE)]), {"strength": [20.0, 80.0], "tileable": [True, False]}, "style", [1, 0]),
     Cell(
         5,
         [0, 1],

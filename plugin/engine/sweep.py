@@ -48,8 +48,14 @@ class Cell:
     report: dict[str, Any]
 
 
-def paint(task: Task, grid: Grid, transfers: Transfers, on_step: Callable[[Step], None]) -> Iterator[Cell]:
-    """Paint and measure every cell, the last axis fastest.
+def paint(
+    task: Task,
+    grid: Grid,
+    transfers: Transfers,
+    on_step: Callable[[Step], None],
+    center: Sequence[int] | None = None,
+) -> Iterator[Cell]:
+    """Paint and measure every cell, in the order of :meth:`plugin.grid.Grid.places`.
 
     One after the other: a processor's convolutions are bound by its arithmetic, so that a batch of pictures takes as
     long as the pictures by themselves. The style's statistics are kept between cells; the content's feature maps are
@@ -68,7 +74,8 @@ def paint(task: Task, grid: Grid, transfers: Transfers, on_step: Callable[[Step]
     """
     start = time.perf_counter()
     choose = cache(devices.choose)
-    tasks = [_task(task, grid.settings(place)) for place in grid.places()]
+    places = grid.places(center)
+    tasks = [_task(task, grid.settings(place)) for place in places]
     chosen = [choose(cell.settings.device, cell.settings.precision) for cell in tasks]
     work_of_cells = [transfers.on(device).work(cell.settings, cell.sizes) for cell, device in zip(tasks, chosen)]
     costs = [transfers.on(device).clock.seconds(job.steps) for job, device in zip(work_of_cells, chosen)]
@@ -76,7 +83,7 @@ def paint(task: Task, grid: Grid, transfers: Transfers, on_step: Callable[[Step]
     judge_device = choose(grid.base.device, grid.base.precision)
     judge, judges_clock = Judge(reduced, judge_device), transfers.on(judge_device).clock
     judging = work.of_comparison(reduced.sizes, painted_alone=True)
-    for number, (place, cell, device) in enumerate(zip(grid.places(), tasks, chosen)):
+    for number, (place, cell, device) in enumerate(zip(places, tasks, chosen)):
         transfer = transfers.on(device)
         ahead = zip(work_of_cells[number + 1 :], chosen[number + 1 :])
         after = sum(transfers.on(device).clock.seconds(job.whole) for job, device in ahead)

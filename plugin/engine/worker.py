@@ -190,7 +190,7 @@ class Worker:
             raise Refusal(str(error)) from error
         follower = _Follower(job, self._send, self._cancelled, stops=())
         places, scores = [], []
-        for cell in sweep.paint(self._task(job), grid, self._transfers, follower):
+        for cell in sweep.paint(self._task(job), grid, self._transfers, follower, request.center):
             places.append(list(cell.place))
             scores.append(cell.scores[request.score])
             self._send(
