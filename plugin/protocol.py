@@ -146,8 +146,8 @@ class Sweep:
     """A grid search: the job with every combination of the values in ``vary``, lists by the names of their settings.
 
     A cell whose size is 0 is painted at :data:`plugin.grid.PROOF_SIZE`. ``score`` is the value of one of
-    :data:`plugin.grid.SCORES`. ``center`` is the place of the cell that is painted first, and then those around it; None
-    paints them in their order. The sweep goes by the job's id.
+    :data:`plugin.grid.SCORES`. ``center`` is the place of the cell that is painted first, then come those around it;
+    None paints them in their order. The sweep goes by the job's id.
     """
 
     job: Job
@@ -191,11 +191,16 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Estimated:
-    """How long it will take on the device of this name; ``seconds`` is None as long as nothing is known of it."""
+    """How long it will take; ``seconds`` is None as long as nothing is known of the device.
+
+    ``kind`` is a value of ``Settings.device``, ``name`` the name a person knows the device by; both are empty where
+    there is no device as the settings want it.
+    """
 
     id: int
     seconds: float | None
-    device: str
+    kind: str
+    name: str
 
 
 @dataclass(frozen=True)

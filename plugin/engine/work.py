@@ -142,8 +142,7 @@ def scales(chosen: Recipe, size: int, sizes: Sizes) -> list[Scale]:
     if sizes.part == 1:
         return chosen.scales(size)
     found = [
-        Scale(round(scale.size * sizes.part), scale.iterations)
-        for scale in chosen.scales(round(size / sizes.part))
+        Scale(round(scale.size * sizes.part), scale.iterations) for scale in chosen.scales(round(size / sizes.part))
     ]
     smallest = _SMALLEST_DETAIL * max(sizes.content) / min(sizes.content)
     return [scale for scale in found[:-1] if scale.size >= smallest] + found[-1:]

@@ -133,17 +133,17 @@ class Worker:
         try:
             device = devices.choose(settings.device, settings.precision)
         except Refusal:
-            return Estimated(asked.id, None, "")  # the job itself will be refused
+            return Estimated(asked.id, None, "", "")  # the job itself will be refused
         transfer = self._transfers.on(device)
         if not transfer.clock.knows:
-            return Estimated(asked.id, None, device.name)
+            return Estimated(asked.id, None, device.kind, device.name)
         styles = [(width, height) if width else _USUAL_STYLE for width, height in asked.styles]
         jobs = [work.sizes(settings, (width, height), styles, asked.grey) for width, height in asked.contents]
         all_of_it = work.Work(networks=0 if transfer.is_warm else 1)
         for sizes in jobs:
             all_of_it += transfer.work(settings, sizes).whole
             all_of_it += work.of_comparison(sizes) if asked.reported else work.Work()
-        return Estimated(asked.id, transfer.clock.seconds(all_of_it), device.name)
+        return Estimated(asked.id, transfer.clock.seconds(all_of_it), device.kind, device.name)
 
     def _answer(self, request: Submit | Sweep) -> Message:
         """Do a job or a sweep, whatever becomes of it."""

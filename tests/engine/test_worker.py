@@ -167,9 +167,9 @@ def test_how_long_jobs_will_take_is_told_while_one_is_running(engine: Engine) ->
     assert small.seconds < large.seconds
     assert two.seconds == pytest.approx(2 * small.seconds, rel=0.5)
     assert [small.id, large.id, two.id] == [0, 1, 2]
-    assert small.device == engine.hello.devices["cpu"]
-    assert (unknown.seconds, unknown.device) == (None, small.device)
-    assert nowhere.seconds is None
+    assert (small.kind, small.name) == ("cpu", engine.hello.devices["cpu"])
+    assert (unknown.seconds, unknown.name) == (None, small.name)
+    assert (nowhere.seconds, nowhere.name) == (None, "")
     with Engine() as other:
         assert other.estimate(Estimate(1, [[512, 384]], [[0, 0]], settings)).seconds is not None
 
