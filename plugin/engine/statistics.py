@@ -8,10 +8,13 @@ for every measure, a matrix product with the gradients of the moments. So a meas
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import torch
 from torch import Tensor
+
+from plugin.engine.replay import side_by_side
 
 
 @dataclass(frozen=True)
@@ -63,8 +66,8 @@ class MomentSum:
             self._only = None
         if weights is None:
             self.weight = self.weight + len(rows)
-            self._mean = self._mean + _product(rows.new_ones(1, len(rows)), rows)[0]
-            self._second = self._second + _product(rows.T, rows)
+            self._mean = self._mean + _column_sums(rows)
+            self._second = self._second + _gram_matrix(rows)
         else:
             # Rounded products would leave a covariance with eigenvalues below 0.
             rows = at_least_float32(rows)
@@ -262,7 +265,9 @@ def square_roots(matrix: Tensor, floor: float) -> tuple[Tensor, Tensor]:
     root, inverse = matrix / size, identity
     for factor in _FACTORS:
         change = torch.addmm(identity, inverse, root, beta=1.5 * factor, alpha=-0.5 * factor**3)
-        root, inverse = root @ change, change @ inverse
+        root, inverse = side_by_side(
+            [partial(torch.mm, root, change), partial(torch.mm, change, inverse)], matrix.device
+        )
     return root * size.sqrt(), inverse / size.sqrt()
 
 
@@ -304,11 +309,34 @@ def _rows(features: Tensor) -> Tensor:
     return features.permute(0, 2, 3, 1).reshape(-1, features.shape[1])
 
 
-def _product(one: Tensor, other: Tensor) -> Tensor:
-    """The matrix product in float32 or better: a sum over many positions, which bfloat16 is too coarse for."""
-    if one.dtype == torch.bfloat16 and one.is_cuda and torch.version.hip is None:
-        return torch.mm(one, other, out_dtype=torch.float32)  # multiplied as they are, summed up in float32
-    return at_least_float32(one) @ at_least_float32(other)
+def _column_sums(rows: Tensor) -> Tensor:
+    """In float32 or better, as all sums over many positions, which bfloat16 is too coarse for."""
+    if _sums_in_float32(rows):
+        return torch.mm(rows.new_ones(1, len(rows)), rows, out_dtype=torch.float32)[0]
+    return rows.sum(0, dtype=torch.promote_types(rows.dtype, torch.float32))
+
+
+def _gram_matrix(rows: Tensor) -> Tensor:
+    """``rows``ᵀ × ``rows``, in float32 or better."""
+    if rows.dtype != torch.bfloat16:
+        return rows.T @ rows
+    if _sums_in_float32(rows):
+        return torch.mm(rows.T, rows, out_dtype=torch.float32)
+    # Where the sum comes in bfloat16: sums of few positions, which are summed up in float32. So their rounding errors
+    # all but cancel, and nothing is converted but the small matrices.
+    whole = len(rows) // _PIECE * _PIECE
+    pieces = rows[:whole].view(-1, _PIECE, rows.shape[1])
+    rest = at_least_float32(rows[whole:])
+    return torch.bmm(pieces.mT, pieces).sum(0, dtype=torch.float32) + rest.T @ rest
+
+
+def _sums_in_float32(rows: Tensor) -> bool:
+    """Whether the device multiplies bfloat16 as it is and sums up in float32."""
+    return rows.dtype == torch.bfloat16 and rows.is_cuda and torch.version.hip is None
+
+
+_PIECE = 128
+"""Positions whose products are summed up at once where the sum is rounded to bfloat16."""
 
 
 def double(values: Tensor) -> Tensor:
