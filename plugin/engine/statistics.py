@@ -66,8 +66,8 @@ class MomentSum:
             self._only = None
         if weights is None:
             self.weight = self.weight + len(rows)
-            self._mean = self._mean + _column_sums(rows)
-            self._second = self._second + _gram_matrix(rows)
+            first, second = _sums(rows)
+            self._mean, self._second = self._mean + first, self._second + second
         else:
             # Rounded products would leave a covariance with eigenvalues below 0.
             rows = at_least_float32(rows)
@@ -309,34 +309,26 @@ def _rows(features: Tensor) -> Tensor:
     return features.permute(0, 2, 3, 1).reshape(-1, features.shape[1])
 
 
-def _column_sums(rows: Tensor) -> Tensor:
-    """In float32 or better, as all sums over many positions, which bfloat16 is too coarse for."""
-    if _sums_in_float32(rows):
-        return torch.mm(rows.new_ones(1, len(rows)), rows, out_dtype=torch.float32)[0]
-    return rows.sum(0, dtype=torch.promote_types(rows.dtype, torch.float32))
-
-
-def _gram_matrix(rows: Tensor) -> Tensor:
-    """``rows``ᵀ × ``rows``, in float32 or better."""
+def _sums(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Of positions × channels over the positions, and of their products: C and C×C, float32 or better."""
     if rows.dtype != torch.bfloat16:
-        return rows.T @ rows
-    if _sums_in_float32(rows):
-        return torch.mm(rows.T, rows, out_dtype=torch.float32)
-    # Where the sum comes in bfloat16: sums of few positions, which are summed up in float32. So their rounding errors
-    # all but cancel, and nothing is converted but the small matrices.
+        rows = at_least_float32(rows)
+        return (rows.new_ones(1, len(rows)) @ rows)[0], rows.T @ rows
+    if rows.is_cuda and torch.version.hip is None:  # multiplied as they are, summed up in float32
+        ones = rows.new_ones(1, len(rows))
+        return torch.mm(ones, rows, out_dtype=torch.float32)[0], torch.mm(rows.T, rows, out_dtype=torch.float32)
+    # Here a sum comes in bfloat16. So these are sums of few positions, and only they are summed up in float32: their
+    # rounding errors all but cancel, and nothing is converted but small matrices.
     whole = len(rows) // _PIECE * _PIECE
     pieces = rows[:whole].view(-1, _PIECE, rows.shape[1])
+    first = torch.bmm(rows.new_ones(len(pieces), 1, _PIECE), pieces).sum(0, dtype=torch.float32)[0]
+    second = torch.bmm(pieces.mT, pieces).sum(0, dtype=torch.float32)
     rest = at_least_float32(rows[whole:])
-    return torch.bmm(pieces.mT, pieces).sum(0, dtype=torch.float32) + rest.T @ rest
+    return first + rest.sum(0), second + rest.T @ rest
 
 
-def _sums_in_float32(rows: Tensor) -> bool:
-    """Whether the device multiplies bfloat16 as it is and sums up in float32."""
-    return rows.dtype == torch.bfloat16 and rows.is_cuda and torch.version.hip is None
-
-
-_PIECE = 128
-"""Positions whose products are summed up at once where the sum is rounded to bfloat16."""
+_PIECE = 256
+"""Positions that are summed up at once where the sum is rounded to bfloat16."""
 
 
 def double(values: Tensor) -> Tensor:
