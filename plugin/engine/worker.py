@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from plugin import __version__, protocol
-from plugin.engine import devices, pictures, report, sweep
+from plugin.engine import devices, memory, pictures, report, sweep
 from plugin.engine.canvas import Style, blend_weights
 from plugin.engine.refusal import Refusal
 from plugin.engine.transfer import Enough, Step, StyleTransfer, Task, Whole
@@ -67,6 +67,7 @@ class Worker:
     def serve(self) -> None:
         """Work until the input ends, which ends the process."""
         devices.use_threads()
+        memory.keep_freed()
         available = devices.available()
         self._send(Hello(protocol.VERSION, __version__, {kind: device.name for kind, device in available.items()}))
         threading.Thread(target=self._listen, daemon=True).start()
