@@ -23,7 +23,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812  torch's own idiom
 from PIL.Image import Image
 from torch import Tensor
 
@@ -172,6 +171,7 @@ def command(options: argparse.Namespace) -> int:
 
 def _command(options: argparse.Namespace) -> None:
     devices.use_threads()
+    memory.keep_freed()
     device = devices.choose(options.device, options.precision)
     if (smallest := min(*options.sizes, options.losses_size)) < pictures.SMALLEST_SIDE:
         raise Refusal(f"{smallest} pixels are too few; choose sizes of at least {pictures.SMALLEST_SIDE}.")
@@ -305,14 +305,14 @@ def _convolutions(device: Device, size: int, repeats: int) -> list[Convolution]:
     for convolution in network._chain:
         if not isinstance(convolution, vgg._Convolution):
             continue
-        layer, kernel = convolution.name, convolution._kernel
+        layer = convolution.name
         wide, high = width // stride(layer), height // stride(layer)
-        out_channels, in_channels = kernel.shape[:2]
-        x, gradient = (_noise(device, channels, high, wide) for channels in (in_channels, out_channels))
-        forward = partial(F.conv2d, x, kernel, convolution._bias, padding=1)
-        backward = partial(F.conv2d, gradient, convolution._turned, padding=1)
+        inside, outside = convolution.in_channels, convolution.out_channels
+        x, gradient = (_noise(device, channels, high, wide) for channels in (inside, outside))
+        forward = partial(convolution.convolve, x, 1)
+        backward = partial(convolution.convolve_back, gradient, 1)
         there, back = (_piece(work, device, repeats) for work in (forward, backward))
-        found.append(Convolution(layer, there, back, flops=2 * kernel.numel() * high * wide))
+        found.append(Convolution(layer, there, back, flops=2 * 9 * inside * outside * high * wide))
     return found
 
 
@@ -360,6 +360,7 @@ def main_memory(device: Device, case: Case) -> int:
 
 def _grown(device: Device, case: Case) -> int:
     devices.use_threads()
+    memory.keep_freed()
     transfer = StyleTransfer(device)
     next(_iterations(transfer, Case(_SMALL, case.quality, case.measure)))
     with contextlib.suppress(OSError):

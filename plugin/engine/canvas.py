@@ -15,6 +15,9 @@ from plugin.settings import Settings, parse_blend
 _GRID = 16
 """Pixels: both sides of a picture that wraps around are multiples, so that the network's pools meet themselves."""
 
+_SMALL = 4_000_000
+"""Pixels of a picture that a graphics card has room for beside whatever else it does."""
+
 _FAINT_NOISE = 2.0
 """Standard deviation, in 0–255, of what the seed adds to the start: unseen itself, but no two seeds end alike."""
 
@@ -88,6 +91,11 @@ class Canvas:
         if wraps:
             self._content = pictures.periodic(self._content)
         self._content_alpha = content[3:]
+        # What every scale and every preview is made from: the whole picture may be far larger.
+        self._working = tuple(
+            None if part is None else pictures.resize(part, width, height).clamp(0, 1)
+            for part in (self._content, self._content_alpha, None if self._alpha is None else self._alpha[None])
+        )
         palette, palette_alpha = (self._content, self._alpha) if whole is None else _without_holes(whole, "The layer")
         palette = self._painted_channels(palette)
         self._styles: list[tuple[Tensor, Tensor | None]] = []
@@ -114,7 +122,10 @@ class Canvas:
 
     def content_at(self, size: int, device: torch.device) -> tuple[Tensor, Tensor | None]:
         """The content at a scale, 1×K×H×W in 0–255, and how much each pixel counts, H×W or None."""
-        return self._at(self._painted_channels(self._content), self._alpha, size, device)
+        content, _, alpha = self._working_on(device)
+        assert content is not None
+        painted = self._painted_channels(content)
+        return _scaled(painted, None if alpha is None else alpha[0], *self._fit(self._content, size), device)
 
     def style_at(self, number: int, size: int, device: torch.device) -> tuple[Tensor, Tensor | None]:
         """A style at a scale, as :meth:`content_at`."""
@@ -159,30 +170,43 @@ class Canvas:
     def enlarge(self, size: int, device: torch.device, add_detail: bool) -> Tensor:
         """The painting at the next scale; with the detail that the content has beyond the scale before, if asked."""
         assert self.image is not None
-        content = self.content_at(size, device)[0][0]
-        height, width = content.shape[-2:]
+        width, height = self._fit(self._content, size)
         small = self.image[0].clamp(0, 255)
         image = pictures.resize(small, width, height, self._wraps)
         if add_detail:
+            content = self.content_at(size, device)[0][0]
             before = pictures.resize(content, small.shape[-1], small.shape[-2])
             image = image + content - pictures.resize(before, width, height)
         self.image = image[None].clone() if image is small else image[None]
         return self.image
 
     def preview(self, long_side: int) -> Tensor:
-        """What the picture would be now, 4×H×W on the CPU, no larger than ``long_side``."""
-        height, width = self._content.shape[-2:]
-        return self._delivered(*pictures.fit(width, height, min(long_side, max(width, height))))
+        """What the picture would be now, 4×H×W on the CPU, no larger than ``long_side`` or what is worked at."""
+        assert self.image is not None
+        content, alpha, _ = self._working_on(self.image.device)
+        assert content is not None
+        assert alpha is not None
+        height, width = content.shape[-2:]
+        width, height = pictures.fit(width, height, min(long_side, max(width, height)))
+        return self._delivered(pictures.resize(content, width, height), pictures.resize(alpha, width, height))
 
     def finished(self) -> Tensor:
         """4×H×W of the content's size and with the content's alpha, on the CPU."""
-        height, width = self._content.shape[-2:]
-        return self._delivered(width, height)
-
-    def _delivered(self, width: int, height: int) -> Tensor:
         assert self.image is not None
-        painted = self.image[0].clamp(0, 255).cpu() / 255
-        content = pictures.resize(self._content, width, height)
+        device = self.image.device if self._content[0].numel() <= _SMALL else torch.device("cpu")
+        return self._delivered(self._content.to(device), self._content_alpha)
+
+    def _working_on(self, device: torch.device) -> tuple[Tensor | None, ...]:
+        """The content at the size that is worked at, its alpha, and once more where not all is opaque: 0 to 1."""
+        if self.working_pixels <= _SMALL:
+            self._working = tuple(None if part is None else part.to(device) for part in self._working)
+        return self._working
+
+    def _delivered(self, content: Tensor, alpha: Tensor) -> Tensor:
+        """The painting at the content's size, with what it keeps of the content."""
+        assert self.image is not None
+        height, width = content.shape[-2:]
+        painted = self.image[0].clamp(0, 255).to(content.device) / 255
         luma = pictures.luma(content)
         if width * height > painted.shape[-1] * painted.shape[-2] and not self._wraps:
             small_luma = pictures.resize(luma, painted.shape[-1], painted.shape[-2])
@@ -195,17 +219,15 @@ class Canvas:
             # In YIQ only Y changes; so R', G' and B' all change by as much as Y does.
             painted = content + (painted - luma)
         if self._covered is not None:
-            painted = content + (painted - content) * pictures.resize(self._covered, width, height).clamp(0, 1)
-        return torch.cat([painted, pictures.resize(self._content_alpha, width, height)]).clamp_(0, 1)
+            covered = pictures.resize(self._covered, width, height).clamp(0, 1).to(content.device)
+            painted = content + (painted - content) * covered
+        return torch.cat([painted.cpu(), alpha.cpu()]).clamp_(0, 1)
 
     def _painted_channels(self, rgb: Tensor) -> Tensor:
         return pictures.luma(rgb) if self._grey or self._colors == "luminance" else rgb
 
     def _fit(self, content: Tensor, size: int) -> tuple[int, int]:
         return extent(content.shape[-1], content.shape[-2], size, self._wraps)
-
-    def _at(self, image: Tensor, alpha: Tensor | None, size: int, device: torch.device) -> tuple[Tensor, Tensor | None]:
-        return _scaled(image, alpha, *self._fit(image, size), device)
 
 
 def extent(width: int, height: int, size: int, wraps: bool) -> tuple[int, int]:

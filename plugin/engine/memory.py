@@ -33,6 +33,10 @@ _SMALLEST_TILE = 256
 """Pixels along a side; smaller ones would be more halo than tile."""
 
 
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+"""glibc's numbers for mallopt."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """``side`` of the tiles in pixels; ``history``, the pairs that L-BFGS remembers; ``halved``, in bfloat16."""
@@ -68,7 +72,31 @@ def plan(pixels: int, channels: int, device: Device, gigabytes: float) -> Plan:
 
 def share(device: Device) -> float:
     """GiB that the painting may take of what is free now."""
+    if _glibc is not None:
+        _glibc.malloc_trim(0)  # what a job before has freed is free for everybody again
     return _SHARE * free(device) / 2**30
+
+
+def keep_freed() -> None:
+    """Let the C library keep what is freed within a job.
+
+    Every step asks for the same feature maps as the step before. Fresh pages from the system for each of them took 5
+    to 9 % of the processor's time at 512 pixels.
+    """
+    if _glibc is not None:
+        _glibc.mallopt(_M_MMAP_THRESHOLD, 2**30)
+        _glibc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+def _find_glibc() -> ctypes.CDLL | None:
+    """None where the C library is another one."""
+    if sys.platform != "linux":
+        return None
+    library = ctypes.CDLL(None)
+    return library if hasattr(library, "mallopt") and hasattr(library, "malloc_trim") else None
+
+
+_glibc = _find_glibc()
 
 
 def free(device: Device) -> int:

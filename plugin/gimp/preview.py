@@ -57,7 +57,7 @@ class Preview(Gtk.Box):
         self._painted_whole: GdkPixbuf.Pixbuf | None = None
         self._center: tuple[float, float] | None = None
         """Of the detail, in the layer's pixels; None while all of it is shown."""
-        self._is_paused = False
+        self._is_closed = self._is_paused = False
         self._calm: int = 0
         """The source of the timeout after which a proof is started; 0 is none."""
         self._make_widgets()
@@ -88,6 +88,7 @@ class Preview(Gtk.Box):
 
     def close(self) -> None:
         """Give up what is being painted, and start nothing any more."""
+        self._is_closed = True
         self._config.disconnect(self._handler)
         self._stop()
 
@@ -231,7 +232,8 @@ class Preview(Gtk.Box):
 
     def _ask(self) -> None:
         """Have the proof of what is chosen now painted."""
-        if self._is_paused or not self._config.get_property(IS_ON) or self._devices is None:
+        # The engine may become ready when the window is gone and what it is for is asked for already.
+        if self._is_closed or self._is_paused or not self._config.get_property(IS_ON) or self._devices is None:
             return
         try:
             wanted = self._proof(self._devices)

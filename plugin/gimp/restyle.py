@@ -83,7 +83,7 @@ def describe(procedure: Gimp.Procedure) -> None:
         "at their defaults are as they were then. Its mask, opacity, mode and place stay.",
         procedure.get_name(),
     )
-    procedure.set_menu_label(_("_Restyle…"))
+    procedure.set_menu_label(_("Rest_yle…"))
 
 
 def add_arguments(procedure: Gimp.Procedure) -> None:
