@@ -9,6 +9,7 @@ alone; whatever else an engine has to say goes to standard error.
     (starts it)                     Hello
     Submit(job)                     Progress, Progress, …
     Cancel(job's id), at any time   Result | Failure | Cancelled
+    Stop(job's id), at any time     Result | Failure
     Sweep(job, vary)                Progress, …, Cell, Progress, …, Cell, …
                                     Swept | Failure | Cancelled
     (closes the pipe)               ends
@@ -26,7 +27,7 @@ from typing import IO, Any, TypeAlias, get_args
 from plugin.grid import SCORES
 from plugin.settings import Settings
 
-VERSION = 2
+VERSION = 3
 """Of the protocol. Both sides say theirs; they work together when it is the same."""
 
 _LENGTHS = struct.Struct(">II")
@@ -96,13 +97,22 @@ class Style:
 
 
 @dataclass(frozen=True)
+class Whole:
+    """What a job's content is a detail of: its long side in pixels of the content, and its picture at any size."""
+
+    long_side: int
+    picture: Picture
+
+
+@dataclass(frozen=True)
 class Job:
     """Everything the engine needs to make one picture; the same job on the same device gives the same picture.
 
     ``styles`` has at least one; ``settings.blend`` says how much each of them counts. ``grey`` matches content and
     style in grey and returns a picture whose R', G' and B' are equal. ``preview_seconds`` is the time between two
     preview pictures; 0 sends none. ``report_every`` asks for a trace of every so many iterations, and for how like the
-    result is to content and style; 0 leaves the first to the engine and the second out.
+    result is to content and style; 0 leaves the first to the engine and the second out. ``whole`` is there where the
+    content is a detail and shall look as it will in the whole picture: the settings are then about that.
     """
 
     id: int
@@ -112,6 +122,7 @@ class Job:
     grey: bool = False
     preview_seconds: float = 0.0
     report_every: int = 0
+    whole: Whole | None = None
 
 
 @dataclass(frozen=True)
@@ -145,6 +156,16 @@ class Sweep:
 @dataclass(frozen=True)
 class Cancel:
     """Ask the engine to give up a job or a sweep; it answers with Cancelled, or with its end if that came first."""
+
+    id: int
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Ask the engine to end a job after the present iteration and to keep what is there; it answers with its Result.
+
+    A sweep does not hear it: its finished cells have been sent, and Cancel takes none of them back.
+    """
 
     id: int
 
@@ -188,7 +209,7 @@ class Result:
     "total", "content", "style", "tv", "layers"}`` with the seconds counted from the first iteration and in ``layers``
     the loss of each one. ``seconds`` is the whole job's time. ``report`` is that of :mod:`plugin.engine.report`; its
     ``likeness``, how like the content (``before``) and the result (``after``) are to both pictures, is null unless
-    ``Job.report_every`` asked for it.
+    ``Job.report_every`` asked for it. Its ``stopped`` tells where Stop came, and is null where the job ran to its end.
     """
 
     id: int
@@ -243,7 +264,7 @@ class Cancelled:
     id: int
 
 
-Message: TypeAlias = Hello | Submit | Sweep | Cancel | Progress | Result | Cell | Swept | Failure | Cancelled
+Message: TypeAlias = Hello | Submit | Sweep | Cancel | Stop | Progress | Result | Cell | Swept | Failure | Cancelled
 
 _COMPOUND: dict[str, type] = {
     kind.__name__: kind
@@ -252,6 +273,7 @@ _COMPOUND: dict[str, type] = {
         Submit,
         Sweep,
         Cancel,
+        Stop,
         Progress,
         Result,
         Cell,
@@ -259,6 +281,7 @@ _COMPOUND: dict[str, type] = {
         Failure,
         Cancelled,
         Job,
+        Whole,
         Style,
         Mask,
         Picture,

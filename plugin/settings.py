@@ -390,6 +390,19 @@ class Settings:
         return cls(**values)
 
 
+_LARGEST = {"draft": 512, "normal": 1024, "high": 2048, "gatys": 512}
+"""Long side to work at on a processor, by quality."""
+
+
+def working_size(settings: Settings, long_side: int, device: str) -> int:
+    """Long side that a picture of ``long_side`` is worked at, in pixels: its own one where that is not too much.
+
+    ``device`` is what does the computing; on all but ``cpu`` it is soon done and twice as much is not too much.
+    """
+    largest = _LARGEST[settings.quality] * (1 if device == "cpu" else 2)
+    return settings.size or min(long_side, largest)
+
+
 def _table() -> Iterator[Setting]:
     for field in dataclasses.fields(Settings):
         yield Setting(field.name, field.default, **field.metadata)

@@ -66,6 +66,7 @@ class Canvas:
         grey: paint in luma and deliver grey.
         colors: how far the picture keeps its own, a value of the setting ``preserve_colors``.
         wraps: whether left and right, top and bottom of the painting are to meet.
+        whole: the picture whose colors the styles are matched with, 4×h×w; the content itself where it is None.
 
     Raises:
         Refusal: a picture is transparent everywhere, or a region is empty.
@@ -79,6 +80,7 @@ class Canvas:
         grey: bool = False,
         colors: str = "off",
         wraps: bool = False,
+        whole: Tensor | None = None,
     ) -> None:
         self._wraps = wraps
         width, height = self._fit(content, working_size)
@@ -91,16 +93,17 @@ class Canvas:
         self._content_alpha = content[3:]
         # What every scale and every preview is made from: the whole picture may be far larger.
         self._working = tuple(
-            None if whole is None else pictures.resize(whole, width, height).clamp(0, 1)
-            for whole in (self._content, self._content_alpha, None if self._alpha is None else self._alpha[None])
+            None if part is None else pictures.resize(part, width, height).clamp(0, 1)
+            for part in (self._content, self._content_alpha, None if self._alpha is None else self._alpha[None])
         )
-        painted = self._painted_channels(self._content)
+        palette, palette_alpha = (self._content, self._alpha) if whole is None else _without_holes(whole, "The layer")
+        palette = self._painted_channels(palette)
         self._styles: list[tuple[Tensor, Tensor | None]] = []
         for style in styles:
             picture, alpha = _without_holes(style.picture, "The style picture")
             picture = self._painted_channels(picture)
             if colors == "histogram" or (colors == "luminance" and not grey):
-                picture = pictures.recolor(picture, painted, alpha, self._alpha)
+                picture = pictures.recolor(picture, palette, alpha, palette_alpha)
             self._styles.append((picture, alpha))
         self._regions = _guidance(content, styles)
         regions = [region for region in self._regions if isinstance(region, Tensor)]

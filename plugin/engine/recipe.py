@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import torch
 
 from plugin.engine import statistics, vgg
-from plugin.engine.devices import Device
 from plugin.engine.memory import Plan
 from plugin.engine.metrics import CONTENT_LAYER, STYLE_LAYERS
 from plugin.engine.objective import Weights
@@ -43,8 +42,6 @@ class Recipe:
     measure: Measure
     weights: Weights
     border: vgg.Border
-    largest: int
-    """Long side to work at on a processor where the settings leave it open; a smaller picture is worked at its own."""
     coarsest: int
     """Long side of the first scale, about."""
     growth: float
@@ -61,10 +58,6 @@ class Recipe:
     the finest strokes of a large picture have the size of the style's pixels: grain."""
     optimizer: str = "adam"
     pooling: vgg.Pooling = "max"
-
-    def largest_on(self, device: Device) -> int:
-        """Long side to work at where the settings leave it open, twice as long where the work is soon done."""
-        return self.largest if device.kind == "cpu" else 2 * self.largest
 
     def scales(self, size: int) -> list[Scale]:
         """The scales on the way to a working size."""
@@ -198,7 +191,6 @@ _NORMAL = Recipe(
         box=1e-7,
     ),
     border="replicate",
-    largest=1024,
     coarsest=128,
     growth=math.sqrt(2),
     iterations=(150, 40),
@@ -208,9 +200,9 @@ _NORMAL = Recipe(
 )
 
 _QUALITIES: Mapping[str, Recipe] = {
-    "draft": dataclasses.replace(_NORMAL, largest=512, iterations=(60, 12)),
+    "draft": dataclasses.replace(_NORMAL, iterations=(60, 12)),
     "normal": _NORMAL,
-    "high": dataclasses.replace(_NORMAL, largest=2048, iterations=(300, 80)),
+    "high": dataclasses.replace(_NORMAL, iterations=(300, 80)),
     # neural-style-pt at its defaults; it starts from noise and needs 1000 iterations.
     "gatys": Recipe(
         measure=statistics.Euclidean,
@@ -222,7 +214,6 @@ _QUALITIES: Mapping[str, Recipe] = {
             relative=False,
         ),
         border="zero",
-        largest=512,
         coarsest=128,
         growth=2,
         iterations=(30, 8),

@@ -7,6 +7,7 @@ CVPR 2017, section 6.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections import OrderedDict
@@ -28,7 +29,7 @@ from plugin.engine.refusal import Refusal
 from plugin.engine.replay import Replay
 from plugin.engine.statistics import MomentSum, StyleMeasure
 from plugin.engine.vgg import VGG16
-from plugin.settings import Settings
+from plugin.settings import Settings, working_size
 
 _log = logging.getLogger("neural-style.engine")
 
@@ -46,14 +47,41 @@ _BALANCING_NOISE = 64.0
 content itself the content loss has none."""
 
 
+_SMALLEST_DETAIL = 32
+"""Pixels along the short side of a detail at its first scale: VGG's ``relu4_1`` has four there."""
+
+
+@dataclass(frozen=True)
+class Whole:
+    """What a content is a detail of: its long side in pixels of the content, and its picture, 4×h×w, at any size."""
+
+    long_side: int
+    picture: Tensor
+
+
 @dataclass(frozen=True)
 class Task:
-    """What to paint. ``content`` is 4×H×W R'G'B'A, 0 to 1; ``grey`` paints in luma alone."""
+    """What to paint. ``content`` is 4×H×W R'G'B'A, 0 to 1; ``grey`` paints in luma alone.
+
+    With ``whole`` the content is painted as it will look as a detail of that; the settings, such as the working size,
+    are about the whole.
+    """
 
     content: Tensor
     styles: Sequence[Style]
     settings: Settings = field(default_factory=Settings)
     grey: bool = False
+    whole: Whole | None = None
+
+    @property
+    def long_side(self) -> int:
+        """Of the whole, in pixels of the content."""
+        return self.whole.long_side if self.whole else max(self.content.shape[-2:])
+
+    @property
+    def part(self) -> float:
+        """The content's long side in relation to the whole's."""
+        return max(self.content.shape[-2:]) / self.long_side
 
 
 @dataclass(frozen=True)
@@ -100,6 +128,10 @@ class Step:
         return self.seconds * (1 - self.fraction) / self.fraction
 
 
+class Enough(Exception):
+    """What a function that follows the steps raises to have the picture as it is now."""
+
+
 class StyleTransfer:
     """Paints pictures on one device; what several pictures share stays warm between them."""
 
@@ -115,7 +147,8 @@ class StyleTransfer:
         """Restyle a picture.
 
         Args:
-            on_step: called after every iteration; an exception that it raises ends the work.
+            on_step: called after every iteration; an exception that it raises ends the work. After :class:`Enough` the
+                picture as it is then is returned.
 
         Returns:
             4×H×W of the content's size and with its alpha, on the CPU.
@@ -125,16 +158,18 @@ class StyleTransfer:
         """
         chosen = recipe.of(task.settings)
         settings = task.settings
-        own_size = max(task.content.shape[-2:])
+        whole_size = working_size(settings, task.long_side, self.device.kind)
         canvas = Canvas(
             task.content,
             task.styles,
-            working_size=settings.size or min(own_size, chosen.largest_on(self.device)),
+            working_size=round(whole_size * task.part),
             grey=task.grey,
             colors=settings.preserve_colors,
             wraps=settings.tileable,
+            whole=task.whole.picture if task.whole else None,
         )
-        self._optimize(task, chosen, canvas, on_step)
+        with contextlib.suppress(Enough):
+            self._optimize(task, chosen, canvas, on_step)
         painted = canvas.finished()
         if not bool(painted.isfinite().all()):
             raise Refusal(
@@ -146,7 +181,7 @@ class StyleTransfer:
     def _optimize(self, task: Task, chosen: Recipe, canvas: Canvas, on_step: Callable[[Step], None]) -> None:
         """Minimise the objective at every scale, each starting from the one before."""
         settings = task.settings
-        scales = chosen.scales(canvas.working_size)
+        scales = _scales(task, chosen, canvas)
         cost = [scale.cost for scale in scales]
         pixels, channels = canvas.working_pixels, canvas.channels
         plan = memory.plan(pixels, channels, self.device, settings.memory)
@@ -239,7 +274,7 @@ class StyleTransfer:
         self, task: Task, number: int, chosen: Recipe, canvas: Canvas, size: int, side: int
     ) -> dict[str, StyleMeasure]:
         style = task.styles[number]
-        style_size = round(size * task.settings.style_scale / 100)
+        style_size = round(size / task.part * task.settings.style_scale / 100)
         style_size = round(min(style_size, chosen.enlarge_style * max(style.picture.shape[-2:])))
         network = self._network(chosen)
         layers = frozenset(chosen.weights.style)
@@ -269,6 +304,19 @@ class StyleTransfer:
                 del self._networks[next(iter(self._networks))]
             self._networks[key] = VGG16(layers, device.torch_device, device.dtype, chosen.border, chosen.pooling)
         return self._networks[key]
+
+
+def _scales(task: Task, chosen: Recipe, canvas: Canvas) -> list[Scale]:
+    """The scales on the way to the working size; of a detail those of the whole, but for the ones too small for it."""
+    if task.whole is None:
+        return chosen.scales(canvas.working_size)
+    scales = [
+        Scale(round(scale.size * task.part), scale.iterations)
+        for scale in chosen.scales(round(canvas.working_size / task.part))
+    ]
+    height, width = task.content.shape[-2:]
+    smallest = _SMALLEST_DETAIL * max(height, width) / min(height, width)
+    return [scale for scale in scales[:-1] if scale.size >= smallest] + scales[-1:]
 
 
 def _step(objective: Objective, optimizer: Optimizer, guard: _Guard, image: Tensor) -> Callable[[], Evaluation]:

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 import os
 import queue
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import IO, Any
 
 import torch
+from torch import Tensor
 
 from plugin import __version__, protocol
 from plugin.engine import devices, memory, pictures, report, sweep
 from plugin.engine.canvas import Style, blend_weights
 from plugin.engine.refusal import Refusal
-from plugin.engine.transfer import Step, StyleTransfer, Task
+from plugin.engine.transfer import Enough, Step, StyleTransfer, Task, Whole
 from plugin.grid import SCORES, Grid
 from plugin.protocol import (
     Cancel,
@@ -33,6 +35,7 @@ from plugin.protocol import (
     PictureFile,
     Progress,
     Result,
+    Stop,
     Submit,
     Sweep,
     Swept,
@@ -50,13 +53,16 @@ class _GivenUp(Exception):
 
 
 class Worker:
-    """Reads messages in a thread of its own, so that Cancel is heard in the middle of a job, and paints in this one."""
+    """Reads messages in a thread of its own, so that Cancel and Stop are heard in mid-job, and paints in this one."""
 
     def __init__(self, source: IO[bytes], sink: IO[bytes]) -> None:
         self._source, self._sink = source, sink
         self._requests: queue.SimpleQueue[Submit | Sweep] = queue.SimpleQueue()
         self._cancelled: set[int] = set()
+        self._stopped: set[int] = set()
         self._transfers: dict[tuple[str, torch.dtype], StyleTransfer] = {}
+        self._styles: dict[str, Tensor] = {}
+        """The last job's style pictures by their digests; the next job mostly has the same ones."""
 
     def serve(self) -> None:
         """Work until the input ends, which ends the process."""
@@ -69,6 +75,7 @@ class Worker:
             request = self._requests.get()
             self._send(self._answer(request))
             self._cancelled.discard(request.job.id)
+            self._stopped.discard(request.job.id)
 
     def _listen(self) -> None:
         try:
@@ -77,6 +84,8 @@ class Worker:
                     self._requests.put(message)
                 elif isinstance(message, Cancel):
                     self._cancelled.add(message.id)
+                elif isinstance(message, Stop):
+                    self._stopped.add(message.id)
         except protocol.ProtocolError:
             _log.exception("the input cannot be read")
         # Whoever asked is gone: whatever the main thread is in the middle of is for nobody.
@@ -111,13 +120,13 @@ class Worker:
         settings = job.settings
         device = devices.choose(settings.device, settings.precision)
         transfer = self._transfers.setdefault((device.kind, device.dtype), StyleTransfer(device))
-        follower = _Follower(job, self._send, lambda: job.id in self._cancelled)
-        task = _task(job)
+        follower = _Follower(job, self._send, self._cancelled, self._stopped)
+        task = self._task(job)
         painted = transfer.paint(task, follower)
         likeness = report.Comparison(task, device)(painted) if job.report_every else None
         picture = pictures.to_wire(painted)
         seconds = time.perf_counter() - start
-        told = report.of(task, device, seconds, follower.trace, likeness)
+        told = report.of(task, device, seconds, follower.trace, likeness, follower.stopped)
         return Result(job.id, picture, device.name, seconds, follower.trace, told)
 
     def _sweep(self, request: Sweep) -> Swept:
@@ -129,9 +138,9 @@ class Worker:
             grid = Grid.of(job.settings, request.vary)
         except ValueError as error:
             raise Refusal(str(error)) from error
-        follower = _Follower(job, self._send, lambda: job.id in self._cancelled)
+        follower = _Follower(job, self._send, self._cancelled, stops=())
         places, scores = [], []
-        for cell in sweep.paint(_task(job), grid, self._transfers, follower):
+        for cell in sweep.paint(self._task(job), grid, self._transfers, follower):
             places.append(list(cell.place))
             scores.append(cell.scores[request.score])
             self._send(
@@ -150,37 +159,52 @@ class Worker:
             )
         return Swept(job.id, [places[number] for number in sweep.ranked(scores)], time.perf_counter() - start)
 
+    def _task(self, job: Job) -> Task:
+        """What to paint.
 
-def _task(job: Job) -> Task:
-    """What to paint.
-
-    Raises:
-        Refusal: a picture cannot be used, or the numbers of styles and weights do not fit together.
-    """
-    weights = blend_weights(job.settings, len(job.styles))
-    styles = [
-        Style(
-            picture=pictures.open_style(style.picture),
-            key=_digest(style.picture),
-            region=None if style.region is None else pictures.mask_from_wire(style.region),
-            weight=weight,
-        )
-        for style, weight in zip(job.styles, weights, strict=True)
-    ]
-    return Task(pictures.from_wire(job.content), styles, job.settings, job.grey)
+        Raises:
+            Refusal: a picture cannot be used, or the numbers of styles and weights do not fit together.
+        """
+        weights = blend_weights(job.settings, len(job.styles))
+        keys = [_digest(style.picture) for style in job.styles]
+        self._styles = {
+            key: pictures.open_style(style.picture) if (kept := self._styles.get(key)) is None else kept
+            for key, style in zip(keys, job.styles)
+        }
+        styles = [
+            Style(
+                picture=self._styles[key],
+                key=key,
+                region=None if style.region is None else pictures.mask_from_wire(style.region),
+                weight=weight,
+            )
+            for key, style, weight in zip(keys, job.styles, weights, strict=True)
+        ]
+        whole = None if job.whole is None else Whole(job.whole.long_side, pictures.from_wire(job.whole.picture))
+        return Task(pictures.from_wire(job.content), styles, job.settings, job.grey, whole)
 
 
 class _Follower:
-    """Turns a job's steps into messages, and stops it when that was asked for."""
+    """Turns a job's steps into messages, and ends it when that was asked for.
 
-    def __init__(self, job: Job, send: Callable[[Message], None], cancelled: Callable[[], bool]) -> None:
-        self._job, self._send, self._cancelled = job, send, cancelled
-        self._last_progress = self._last_preview = 0.0
+    Args:
+        cancels, stops: the ids of the jobs that are to be given up, and to be ended with what is there; both may grow.
+    """
+
+    def __init__(
+        self, job: Job, send: Callable[[Message], None], cancels: Collection[int], stops: Collection[int]
+    ) -> None:
+        self._job, self._send, self._cancels, self._stops = job, send, cancels, stops
+        self._last_progress = self._last_preview = -math.inf  # the first of each is sent at once
         self.trace: list[dict[str, Any]] = []
+        self.stopped: dict[str, int] | None = None
+        """Where the work was stopped, if it was, as :func:`plugin.engine.report.of` tells it."""
 
     def __call__(self, step: Step) -> None:
-        if self._cancelled():
+        if self._job.id in self._cancels:
             raise _GivenUp
+        if self._job.id in self._stops and step.fraction < 1:
+            self._stop(step)
         every = self._job.report_every
         is_late = step.seconds - self._last_progress >= _PROGRESS_SECONDS
         if not is_late and not step.is_due(every or step.iterations):
@@ -205,6 +229,11 @@ class _Follower:
                 preview=self._preview(step),
             )
         )
+
+    def _stop(self, step: Step) -> None:
+        self.trace.append(step.trace_entry(step.losses()))
+        self.stopped = {name: getattr(step, name) for name in ("scale", "scales", "iteration", "iterations")}
+        raise Enough
 
     def _preview(self, step: Step) -> Picture | None:
         every = self._job.preview_seconds

@@ -7,8 +7,12 @@ from collections.abc import Iterator, Sequence
 from gi.repository import Gimp, GimpUi, Gio, GObject, Gtk, Pango
 
 from plugin import locations
-from plugin.gimp import layers
+from plugin.gimp import layers, output, restyle
+from plugin.gimp.layers import Box
+from plugin.gimp.preview import Preview
+from plugin.gimp.studio import Studio
 from plugin.settings import TABLE, Group
+from plugin.words import _
 
 _FIRST_STYLE = locations.PLUG_IN_ROOT / "plugin" / "styles" / "van_gogh_village_street_in_auvers.jpg"
 """What the window opens with the first time, so that it also shows where the starter styles are."""
@@ -22,21 +26,74 @@ _PAGES = {"Styles": Group.FRONT} | {
 _PAGE_HEIGHT = 270
 """Pixels before an advanced page scrolls: with it the window has 635 and stays on a screen of 720."""
 
+_SETTINGS_WIDTH = 390
+"""Pixels; with less the scales are too short to be dragged finely."""
 
-def run(procedure: Gimp.Procedure, config: Gimp.ProcedureConfig, image: Gimp.Image) -> bool:
-    """Show the window until it is closed; ``config`` has what was chosen. False when it was cancelled."""
+
+def run(
+    procedure: Gimp.Procedure,
+    config: Gimp.ProcedureConfig,
+    image: Gimp.Image,
+    sources: Sequence[Gimp.Layer],
+    part: Box | None = None,
+) -> Studio | None:
+    """Show the window until it is closed; ``config`` has what was chosen.
+
+    ``part`` is what is painted of the layer, whatever is selected.
+
+    Returns:
+        The window's studio, whose engine is warm and now the caller's to close; None when the window was cancelled.
+    """
     GimpUi.init(procedure.get_name())
     if config.get_property("style") is None:
         config.set_property("style", Gio.File.new_for_path(str(_FIRST_STYLE)))
-    window = GimpUi.ProcedureDialog.new(procedure, config, "Neural Style Transfer")
+    studio = Studio()
+    preview = Preview(image, sources, part, config, studio)
+    title = procedure.get_menu_label().replace("_", "").rstrip("…")
+    window = GimpUi.ProcedureDialog.new(procedure, config, title)
+    panes = Gtk.Box(orientation=Gtk.Orientation.HORIZONTAL, spacing=12, visible=True)
+    panes.pack_start(preview, True, True, 0)
+    panes.pack_start(_settings(window, config, image), False, False, 0)
+    window.get_content_area().pack_start(panes, True, True, 0)
+    confirmed = window.run()
+    preview.close()
+    window.destroy()
+    while Gtk.events_pending():
+        Gtk.main_iteration()  # the window is gone at once, however long the engine takes to end
+    if confirmed:
+        return studio
+    studio.close()
+    return None
+
+
+def _settings(window: GimpUi.ProcedureDialog, config: Gimp.ProcedureConfig, image: Gimp.Image) -> Gtk.Box:
+    """The right side: the style, what matters most, and all the rest under *Advanced*."""
     for name in ("strength", "style-scale"):
         window.get_scale_entry(name, 1.0)
     for setting in TABLE:
         if setting.maximum is not None and setting.maximum <= 1:
             window.get_spin_scale(setting.dashed, 1.0)  # a spin button cuts the digits of so small a range
-    for title, group in _PAGES.items():
+    _advanced(window, config, image)
+    box = window.fill_box("settings", [*_IN_FRONT, *_among(config, restyle.NAMES), "advanced"])
+    style = _style_chooser(config)
+    labels = Gtk.SizeGroup.new(Gtk.SizeGroupMode.HORIZONTAL)
+    labels.add_widget(style.get_label_widget())
+    labels.add_widget(window.get_widget("quality", GObject.TYPE_NONE).get_label())
+    box.pack_start(style, False, False, 0)
+    box.reorder_child(style, 0)
+    box.set_size_request(_SETTINGS_WIDTH, -1)
+    box.show()
+    return box
+
+
+def _advanced(window: GimpUi.ProcedureDialog, config: Gimp.ProcedureConfig, image: Gimp.Image) -> None:
+    """Make the expander ``advanced`` with a page for each group of settings."""
+    pages = {title: [name for name in _names(group) if name not in _IN_FRONT] for title, group in _PAGES.items()}
+    if result := _among(config, output.NAMES):
+        pages[_("Result")] = result
+    for title, names in pages.items():
         window.get_label(f"{title}-title", title, False, False)
-        page = window.fill_box(f"{title}-page", [name for name in _names(group) if name not in _IN_FRONT])
+        page = window.fill_box(f"{title}-page", names)
         page.set_border_width(6)
         if title == "Styles":
             styles = _Styles(window, config, image)
@@ -45,22 +102,17 @@ def run(procedure: Gimp.Procedure, config: Gimp.ProcedureConfig, image: Gimp.Ima
         scrolled = window.fill_scrolled_window(f"{title}-scrolled", f"{title}-page")
         scrolled.set_policy(Gtk.PolicyType.NEVER, Gtk.PolicyType.AUTOMATIC)
         scrolled.set_min_content_height(_PAGE_HEIGHT)
-    window.fill_notebook("pages", [f"{title}-title" for title in _PAGES], [f"{title}-scrolled" for title in _PAGES])
-    window.get_label("advanced-title", "_Advanced", False, True)
+    window.fill_notebook("pages", [f"{title}-title" for title in pages], [f"{title}-scrolled" for title in pages])
+    window.get_label("advanced-title", _("_Advanced"), False, True)
     advanced = window.fill_expander("advanced", "advanced-title", False, "pages")
+    advanced.set_resize_toplevel(False)  # the window has room for much of it, and grows by itself for the rest
     # Nobody should wonder about a style that was added another time and is out of sight.
     advanced.set_expanded(bool(config.get_property("more-styles")))
-    window.fill([*_IN_FRONT, "advanced"])
-    style = _style_chooser(config)
-    labels = Gtk.SizeGroup.new(Gtk.SizeGroupMode.HORIZONTAL)
-    labels.add_widget(style.get_label_widget())
-    labels.add_widget(window.get_widget("quality", GObject.TYPE_NONE).get_label())
-    box = window.get_content_area()
-    box.pack_start(style, False, False, 0)
-    box.reorder_child(style, 0)
-    confirmed = window.run()
-    window.destroy()
-    return confirmed
+
+
+def _among(config: Gimp.ProcedureConfig, names: Sequence[str]) -> list[str]:
+    """Those of the names that the procedure has as arguments."""
+    return [name for name in names if config.find_property(name)]
 
 
 def _names(group: str) -> list[str]:

@@ -109,6 +109,39 @@ def test_cancel_stops_a_job_and_the_engine_goes_on(engine: Engine) -> None:
     assert result(engine, job(4)).picture.width == 64
 
 
+@pytest.mark.parametrize("scale", [1, 2])
+def test_stop_keeps_what_is_there_and_tells_where(engine: Engine, scale: int) -> None:
+    settings = Settings(size=160, iterations=40, device="cpu")
+    transparent = rgba(PHOTO, 240)
+    transparent[3, :, :100] = 0.25
+    content = pictures.to_wire(transparent)
+    done = None
+    for event in engine.run(job(20 + scale, content=content, settings=settings, report_every=50)):
+        if isinstance(event, Progress) and event.scale == scale:
+            engine.stop(20 + scale)
+        done = event
+    assert isinstance(done, Result)
+    stopped = done.report["stopped"]
+    assert (stopped["scale"], stopped["scales"]) == (scale, 2)
+    assert stopped["iteration"] < stopped["iterations"]
+    last = done.trace[-1]
+    assert (last["scale"], last["iteration"]) == (scale, stopped["iteration"])
+    assert done.report["scales"][-1] == last
+    assert done.report["likeness"]["after"] != done.report["likeness"]["before"]
+    painted = pictures.from_wire(done.picture)
+    assert painted.shape == transparent.shape
+    assert bool((painted[3] == transparent[3]).all())
+    assert float((painted[:3] - transparent[:3]).abs().mean()) > 0.01
+
+
+def test_stop_after_the_end_or_of_another_job_changes_nothing(engine: Engine) -> None:
+    engine.stop(30)
+    engine.stop(99)
+    assert result(engine, job(31)).report["stopped"] is None
+    # An order that comes before its job still counts.
+    assert result(engine, job(30)).report["stopped"]["iteration"] == 1
+
+
 def test_a_sweep_sends_its_cells_as_they_finish_and_ranks_them(engine: Engine) -> None:
     settings = Settings(quality="draft", size=48, iterations=3, device="cpu")
     vary: dict[str, list[Any]] = {"tileable": [True, False], "strength": [20, 80]}
@@ -246,7 +279,7 @@ def test_a_wrong_engine_gets_one_sentence(
     root = Path(protocol.__file__).parent.parent
     monkeypatch.setenv("NEURAL_STYLE_ENGINE", fake(tmp_path, f"import sys; sys.path.insert(0, {str(root)!r})\n{text}"))
     with pytest.raises(EngineError, match=sentence):
-        Engine()
+        Engine().wait_until_ready()
 
 
 def test_no_engine_gets_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -259,7 +292,7 @@ def test_no_engine_gets_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: 
 def test_an_engine_whose_owner_was_killed_does_not_stay(tmp_path: Path) -> None:
     owner = (
         "import sys, time; from plugin.client import Engine\n"
-        "engine = Engine(); print(engine.process_id, flush=True); time.sleep(600)"
+        "engine = Engine(); engine.wait_until_ready(); print(engine.process_id, flush=True); time.sleep(600)"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", owner], stdout=subprocess.PIPE, text=True, cwd=locations.PLUG_IN_ROOT
