@@ -8,9 +8,12 @@ from gi.repository import Gimp, GimpUi, Gio, GObject, Gtk, Pango
 
 from plugin import locations
 from plugin.gimp import layers, output, restyle
+from plugin.gimp.explore import Explore
+from plugin.gimp.forecast import Forecast, Subject
 from plugin.gimp.layers import Box
 from plugin.gimp.preview import Preview
 from plugin.gimp.studio import Studio
+from plugin.gimp.variation import Variation
 from plugin.settings import TABLE, Group
 from plugin.words import _
 
@@ -36,13 +39,14 @@ def run(
     image: Gimp.Image,
     sources: Sequence[Gimp.Layer],
     part: Box | None = None,
-) -> Studio | None:
+) -> tuple[Studio, Sequence[Variation]] | None:
     """Show the window until it is closed; ``config`` has what was chosen.
 
     ``part`` is what is painted of the layer, whatever is selected.
 
     Returns:
-        The window's studio, whose engine is warm and now the caller's to close; None when the window was cancelled.
+        The window's studio, whose engine is warm and now the caller's to close, and what is to be painted besides as
+        variations of what is in ``config``, if any; None when the window was cancelled.
     """
     GimpUi.init(procedure.get_name())
     if config.get_property("style") is None:
@@ -55,13 +59,30 @@ def run(
     panes.pack_start(preview, True, True, 0)
     panes.pack_start(_settings(window, config, image), False, False, 0)
     window.get_content_area().pack_start(panes, True, True, 0)
+    subject = Subject(image, sources, part, config)
+    forecast = Forecast(subject, studio, preview.set_time)
+    variations: list[Variation] = []
+
+    def explore(_button: Gtk.Button) -> None:
+        preview.pause()
+        variations.extend(Explore(window, subject, studio).run())
+        if variations:
+            window.response(Gtk.ResponseType.OK)
+        else:
+            preview.resume()
+
+    button = Gtk.Button.new_with_mnemonic(_("E_xplore…"))
+    button.set_tooltip_text(_("Small paintings with other settings, to choose from"))
+    button.connect("clicked", explore)
+    preview.add_button(button)
     confirmed = window.run()
     preview.close()
+    forecast.close()
     window.destroy()
     while Gtk.events_pending():
         Gtk.main_iteration()  # the window is gone at once, however long the engine takes to end
     if confirmed:
-        return studio
+        return studio, variations
     studio.close()
     return None
 

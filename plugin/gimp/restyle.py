@@ -55,7 +55,7 @@ class Earlier:
         """
         look = wanted.look(self.source, self.part)
         was_named = order.layer_name(self.told.source, [style.name for style in self.told.styles])
-        (note,) = painting.paint([look], wanted, studio)
+        (note,) = painting.paint([look], [wanted], studio)
         if not self.layer.is_valid():
             sentence = _("“{layer}” was deleted while it was being painted anew; nothing was added.")
             raise Refusal(sentence.format(layer=was_named))
