@@ -64,6 +64,20 @@ class NeuralStyle(Gimp.PlugIn):
             None,
             GObject.ParamFlags.READWRITE,
         )
+        procedure.add_layer_argument(
+            "style-layer",
+            "Style layer",
+            "A layer of any open image as the style, instead of a file: what it shows, with its mask and filters.",
+            True,
+            GObject.ParamFlags.READWRITE,
+        )
+        procedure.add_image_argument(
+            "style-image",
+            "Style image",
+            "An open image as the style, instead of a file: what it shows.",
+            True,
+            GObject.ParamFlags.READWRITE,
+        )
         procedure.add_string_array_argument(
             "more-styles",
             "More styles",
