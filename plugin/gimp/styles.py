@@ -21,6 +21,9 @@ _EVEN = 50.0
 _SIZE = 32
 """Pixels of a row's picture."""
 
+_MOST_ROWS = 3
+"""Rows that are seen without scrolling."""
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -142,8 +145,6 @@ class StyleRows(Gtk.ScrolledWindow):
 
     def __init__(self, styles: StyleList, image: Gimp.Image, background: Background) -> None:
         super().__init__(shadow_type=Gtk.ShadowType.IN, hscrollbar_policy=Gtk.PolicyType.NEVER)
-        self.set_propagate_natural_height(True)
-        self.set_max_content_height(3 * (_SIZE + 10))
         self._styles, self._background = styles, background
         names = [item.get_name() for item in (*image.get_channels(), *layers.every_layer(image))]
         self._places = {"": _("Everywhere"), layers.SELECTION: _("Selection")} | {name: name for name in names}
@@ -170,6 +171,8 @@ class StyleRows(Gtk.ScrolledWindow):
         for row, entry in enumerate(entries):
             self._list.add(self._make(row, entry, len(entries) > 1))
         self._list.show_all()
+        height = self._list.get_preferred_height().natural_height
+        self.set_min_content_height(height * min(_MOST_ROWS, len(entries)) // len(entries))
         self._list.select_row(self._list.get_row_at_index(self._styles.row))
 
     def _make(self, row: int, entry: Entry, several: bool) -> Gtk.ListBoxRow:
