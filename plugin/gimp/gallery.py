@@ -130,9 +130,11 @@ class Gallery(Gtk.Box):
 
     def _turn(self) -> None:
         """Turn to a page that has the style."""
-        current = key(self._styles.entries[self._styles.row].source)
+        current = self._styles.entries[self._styles.row].source
         pages = [self._stack.get_visible_child(), *self._pages]
-        self._stack.set_visible_child(next((page for page in pages if page.has(current)), pages[0]))
+        # The page of what is open is filled when one turns to it.
+        other = pages[0] if isinstance(current, Gio.File) else pages[-1]
+        self._stack.set_visible_child(next((page for page in pages if page.has(key(current))), other))
 
     def _press(self, flow: Gtk.FlowBox, event: Gdk.EventButton) -> bool:
         tile = flow.get_child_at_pos(int(event.x), int(event.y))

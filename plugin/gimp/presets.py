@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
 from gi.repository import Gimp, GimpUi, GLib, Gtk, Pango
 
 from plugin import presets
-from plugin.gimp import questions
+from plugin.gimp import order, questions
+from plugin.gimp.layers import Refusal
 from plugin.presets import Preset, PresetError
 from plugin.settings import TABLE, Settings
 from plugin.words import _
@@ -77,7 +79,7 @@ class PresetBar(Gtk.Box):
     def _try(self, item: Gtk.MenuItem, action: Callable[[], None]) -> None:
         try:
             action()
-        except (PresetError, ValueError) as error:
+        except (PresetError, Refusal) as error:
             questions.tell(self._window, str(error))
 
     def _save(self) -> None:
@@ -136,10 +138,9 @@ class PresetBar(Gtk.Box):
         """The settings of the window.
 
         Raises:
-            ValueError: a sentence; one of the texts means nothing.
+            Refusal: one of the texts means nothing.
         """
-        given = {setting.name: self._config.get_property(setting.dashed) for setting in _OWN}
-        return Settings(**{name: value for name, value in given.items() if value is not None})
+        return dataclasses.replace(order.settings_of(self._config), blend="")
 
     def _list(self, chosen: str = "") -> None:
         """Show the presets that are there now; ``chosen`` was chosen last."""
@@ -166,7 +167,7 @@ class PresetBar(Gtk.Box):
         self._waiting = 0
         try:
             now: Any = self._settings()
-        except ValueError:
+        except Refusal:
             now = False
         alike = [name for name, settings in self._kept.items() if settings == now]
         with self._names.handler_block(self._handler):

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from gi.repository import Gegl, Gimp, GLib, GObject
 
 from plugin import client, locations, settings
-from plugin.gimp import layers, order, parasite
+from plugin.gimp import layers, order, parasite, style
 from plugin.gimp.layers import Look, Refusal
 from plugin.gimp.order import Order
 from plugin.gimp.style import Style
@@ -132,12 +132,15 @@ def run(
     client.log_to_file()
     try:
         sources = layers.check(drawables)
+        if run_mode != Gimp.RunMode.NONINTERACTIVE:
+            style.recall_open(config)
         if run_mode == Gimp.RunMode.INTERACTIVE:
             from plugin.gimp import dialog  # GTK wants a display, which a batch run may not have
 
             studio = dialog.run(procedure, config, image, sources)
             if studio is None:
                 return procedure.new_return_values(Gimp.PDBStatusType.CANCEL, GLib.Error())
+            style.remember_open(config)
             with studio:
                 made = stylize(sources, order.of_config(image, config), lambda: nullcontext(studio))
         else:

@@ -7,7 +7,7 @@ from pathlib import Path
 from gi.repository import Gio, Gtk
 
 from plugin import starters
-from plugin.gimp import style
+from plugin.gimp import pixbufs, style
 from plugin.gimp.thumbnails import Background, Thumbnail
 from plugin.words import _
 
@@ -103,9 +103,12 @@ def _show(chooser: Gtk.FileChooserDialog, picture: Gtk.Image, background: Backgr
 
     def put(thumbnail: Thumbnail) -> None:
         if chooser.get_preview_uri() == uri:
-            picture.set_from_pixbuf(thumbnail.pixbuf)
+            if thumbnail.pixbuf is None:
+                picture.clear()
+            else:
+                pixbufs.show(picture, thumbnail.pixbuf)
 
-    background.thumbnail(Gio.File.new_for_uri(uri), put, _SIZE, urgent=True)
+    background.thumbnail(Gio.File.new_for_uri(uri), put, _SIZE * picture.get_scale_factor(), urgent=True)
 
 
 def _file_chooser(window: Gtk.Window, title: str, action: Gtk.FileChooserAction, accept: str) -> Gtk.FileChooserDialog:

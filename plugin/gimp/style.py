@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -24,6 +25,9 @@ ONLY_GIMP_READS = (
 )
 """What the engine's own readers leave to GIMP."""
 
+_OPEN = {"style-layer": Gimp.Layer, "style-image": Gimp.Image}
+_REMEMBERED = "neural-style-open"
+
 PICTURE_ATTRIBUTES = "standard::type,standard::content-type,standard::display-name"
 
 _LARGEST_AREA = 200_000_000
@@ -41,17 +45,33 @@ class Style:
 
 def chosen(config: Gimp.ProcedureConfig) -> list[Source | None]:
     """Where the styles among the arguments come from: what is open goes before ``style``, then ``more-styles``."""
-    first = (config.get_property(name) for name in ("style-layer", "style-image", "style"))
+    first = (config.get_property(name) for name in (*_OPEN, "style"))
     more = config.get_property("more-styles") or []
     return [next(filter(None, first), None), *map(Gio.File.new_for_commandline_arg, more)]
 
 
+def remember_open(config: Gimp.ProcedureConfig) -> None:
+    """Keep in mind, until GIMP is closed, which open layer or image was the style: GIMP's last values have none."""
+    opened = {name: item.get_id() for name in _OPEN if (item := config.get_property(name)) is not None}
+    Gimp.attach_parasite(Gimp.Parasite.new(_REMEMBERED, 0, list(json.dumps(opened).encode("ascii"))))
+
+
+def recall_open(config: Gimp.ProcedureConfig) -> None:
+    """Give the arguments that layer or image again where they have no style and it is still open."""
+    parasite = Gimp.get_parasite(_REMEMBERED)
+    if chosen(config)[0] is not None or parasite is None:
+        return
+    for name, number in json.loads(bytes(parasite.get_data())).items():
+        if _OPEN[name].id_is_valid(number):
+            config.set_property(name, _OPEN[name].get_by_id(number))
+
+
 def title(source: Source) -> str:
     """What a person knows a style by."""
-    if isinstance(source, Gimp.Layer) and source.is_valid():
-        return f"{source.get_name()} – {source.get_image().get_name()}"
-    if not isinstance(source, Gio.File):
-        return source.get_name() or "?"
+    if isinstance(source, Gimp.Layer):
+        return f"{source.get_name()} – {source.get_image().get_name()}" if source.is_valid() else _("Closed")
+    if isinstance(source, Gimp.Image):
+        return source.get_name() if source.is_valid() else _("Closed")
     if (path := source.get_path()) and (known := starters.titles().get(Path(path))):
         return known
     return GLib.filename_display_name(source.get_basename() or "?")

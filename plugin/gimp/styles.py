@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from gi.repository import Gimp, GimpUi, Gio, GLib, GObject, Gtk, Pango
 
 from plugin import settings, starters
-from plugin.gimp import layers, style
+from plugin.gimp import layers, pixbufs, style
 from plugin.gimp.layers import Refusal
 from plugin.gimp.style import Source
 from plugin.gimp.thumbnails import Background, Thumbnail
@@ -144,7 +144,7 @@ class StyleRows(Gtk.ScrolledWindow):
     """A row for each style; the selected one is what a click in the gallery changes."""
 
     def __init__(self, styles: StyleList, image: Gimp.Image, background: Background) -> None:
-        super().__init__(shadow_type=Gtk.ShadowType.IN, hscrollbar_policy=Gtk.PolicyType.NEVER)
+        super().__init__(shadow_type=Gtk.ShadowType.IN)
         self._styles, self._background = styles, background
         names = [item.get_name() for item in (*image.get_channels(), *layers.every_layer(image))]
         self._places = {"": _("Everywhere"), layers.SELECTION: _("Selection")} | {name: name for name in names}
@@ -156,6 +156,7 @@ class StyleRows(Gtk.ScrolledWindow):
         self._list = Gtk.ListBox(selection_mode=Gtk.SelectionMode.BROWSE)
         self._list.connect("row-selected", self._select)
         self.add(self._list)
+        self.connect("map", self._fit)  # the theme's sizes are not known before
         handler = styles.connect("changed", self._show)
         self.connect("destroy", lambda rows: styles.disconnect(handler))
         self._show()
@@ -165,20 +166,33 @@ class StyleRows(Gtk.ScrolledWindow):
         entries = self._styles.entries
         if _alike(entries, self._shown):
             return
+        if len(entries) > max(len(self._shown), _MOST_ROWS):
+            GLib.idle_add(self._show_last, priority=GLib.PRIORITY_LOW)  # what was added is seen
         self._shown = entries
         for child in self._list.get_children():
             child.destroy()
         for row, entry in enumerate(entries):
             self._list.add(self._make(row, entry, len(entries) > 1))
         self._list.show_all()
-        height = self._list.get_preferred_height().natural_height
-        self.set_min_content_height(height * min(_MOST_ROWS, len(entries)) // len(entries))
         self._list.select_row(self._list.get_row_at_index(self._styles.row))
+        self._fit()
+
+    def _fit(self, *_: object) -> None:
+        """Be as high as the rows that are to be seen, and no higher."""
+        many = len(self._shown) > _MOST_ROWS
+        self.set_policy(Gtk.PolicyType.NEVER, Gtk.PolicyType.AUTOMATIC if many else Gtk.PolicyType.NEVER)
+        height = self._list.get_preferred_height().natural_height * _MOST_ROWS // len(self._shown)
+        self.set_min_content_height(height if many else -1)
+
+    def _show_last(self) -> bool:
+        self.get_vadjustment().set_value(self.get_vadjustment().get_upper())
+        return GLib.SOURCE_REMOVE
 
     def _make(self, row: int, entry: Entry, several: bool) -> Gtk.ListBoxRow:
         box = Gtk.Box(orientation=Gtk.Orientation.HORIZONTAL, spacing=6, border_width=2)
         picture = Gtk.Image(width_request=_SIZE, height_request=_SIZE)
-        self._background.thumbnail(entry.source, lambda small: _put(small, picture), _SIZE, urgent=True)
+        size = _SIZE * picture.get_scale_factor()
+        self._background.thumbnail(entry.source, lambda small: _put(small, picture), size, urgent=True)
         title = style.title(entry.source)
         name = Gtk.Label(label=title, xalign=0, ellipsize=Pango.EllipsizeMode.END, tooltip_text=title)
         box.pack_start(picture, False, False, 0)
@@ -238,7 +252,7 @@ def _alike(first: Sequence[Entry], second: Sequence[Entry]) -> bool:
 
 def _put(thumbnail: Thumbnail, picture: Gtk.Image) -> None:
     if thumbnail.pixbuf is not None:
-        picture.set_from_pixbuf(thumbnail.pixbuf)
+        pixbufs.show(picture, thumbnail.pixbuf)
     else:
         picture.set_from_icon_name("image-missing", Gtk.IconSize.LARGE_TOOLBAR)
         picture.set_tooltip_text(thumbnail.sentence)

@@ -15,9 +15,6 @@ from gi.repository import GdkPixbuf, Gimp, Gio, GLib
 from plugin.gimp.style import Source, title
 from plugin.words import _
 
-SIZE = 96
-"""Pixels of the long side of a picture in the gallery."""
-
 _LARGEST_AREA = 100_000_000
 """Pixels; some formats have no way to a small version but through all of them."""
 
@@ -26,7 +23,7 @@ _Result = TypeVar("_Result")
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """A small picture, or in a few words and in a sentence why there is none."""
+    """A small square picture, or in a few words and in a sentence why there is none."""
 
     pixbuf: GdkPixbuf.Pixbuf | None
     problem: str = ""
@@ -49,9 +46,9 @@ class Background:
         self._tasks.put((0 if urgent else 1, next(self._numbers), partial(self._tell, on_done, function)))
 
     def thumbnail(
-        self, source: Source, on_done: Callable[[Thumbnail], None], size: int = SIZE, *, urgent: bool = False
+        self, source: Source, on_done: Callable[[Thumbnail], None], size: int, *, urgent: bool = False
     ) -> None:
-        """Make a small version of a style, at most ``size`` pixels large."""
+        """Make a small version of a style, ``size`` of the screen's pixels wide and high."""
         if isinstance(source, Gio.File):
             self.ask(partial(_of_file, source, size), on_done, urgent=urgent)
         else:  # what is open only GIMP has, and its library is for the main thread
@@ -91,12 +88,12 @@ def _of_file(file: Gio.File, size: int) -> Thumbnail:
         sentence = _("“{name}” is no file; choose a picture.")
         return Thumbnail(None, _("No picture"), sentence.format(name=title(file)), False)
     try:
-        return Thumbnail(_load(file, size))
+        return Thumbnail(_centered(_load(file, size), size))
     except (GLib.Error, _TooLargeError) as error:
         # GIMP and the engine read kinds of files that GTK does not; who saved them may have left a small version.
         if path := info.get_attribute_byte_string("thumbnail::path"):
             try:
-                return Thumbnail(_load(Gio.File.new_for_path(path), size))
+                return Thumbnail(_centered(_load(Gio.File.new_for_path(path), size), size))
             except (GLib.Error, _TooLargeError):
                 pass
         sentence = _("“{name}” cannot be shown here ({reason}).")
@@ -129,9 +126,18 @@ def _load(file: Gio.File, size: int) -> GdkPixbuf.Pixbuf:
 
 def _of_open(source: Gimp.Layer | Gimp.Image, size: int) -> Thumbnail:
     if not source.is_valid():
-        sentence = _("“{name}” is not open any more; choose another style.").format(name=title(source))
+        sentence = _("This layer or image is not open any more; choose another style.")
         return Thumbnail(None, _("Not open"), sentence, False)
     pixbuf = source.get_thumbnail(size, size, Gimp.PixbufTransparency.SMALL_CHECKS)
     if pixbuf is None:
         return Thumbnail(None, _("No preview"), _("“{name}” cannot be shown here.").format(name=title(source)))
-    return Thumbnail(pixbuf)
+    return Thumbnail(_centered(pixbuf, size))
+
+
+def _centered(pixbuf: GdkPixbuf.Pixbuf, size: int) -> GdkPixbuf.Pixbuf:
+    """The picture in the middle of a square that is transparent elsewhere, so that all take the same place."""
+    width, height = pixbuf.get_width(), pixbuf.get_height()
+    square = GdkPixbuf.Pixbuf.new(GdkPixbuf.Colorspace.RGB, True, 8, size, size)
+    square.fill(0)
+    pixbuf.add_alpha(False, 0, 0, 0).copy_area(0, 0, width, height, square, (size - width) // 2, (size - height) // 2)
+    return square

@@ -8,11 +8,14 @@ from functools import partial
 from gi.repository import Gimp, Gio, GLib, Gtk, Pango
 
 from plugin import recent
-from plugin.gimp import layers, style
+from plugin.gimp import layers, pixbufs, style
 from plugin.gimp.style import Source
 from plugin.gimp.styles import key
-from plugin.gimp.thumbnails import SIZE, Background, Thumbnail
+from plugin.gimp.thumbnails import Background, Thumbnail
 from plugin.words import _
+
+SIZE = 96
+"""Pixels of the long side of a picture."""
 
 _ROW = SIZE + 10
 """Pixels of a row of pictures."""
@@ -37,11 +40,13 @@ class Tile(Gtk.FlowBoxChild):
         self.set_tooltip_text(title)
         self.get_accessible().set_name(title)
         self.show_all()
-        background.thumbnail(source, self._show)
+        background.thumbnail(source, self._show, SIZE * self.get_scale_factor())
 
     def _show(self, thumbnail: Thumbnail) -> None:
         if thumbnail.pixbuf is not None:
-            self._box.pack_start(Gtk.Image.new_from_pixbuf(thumbnail.pixbuf), True, True, 0)
+            picture = Gtk.Image()
+            pixbufs.show(picture, thumbnail.pixbuf)
+            self._box.pack_start(picture, True, True, 0)
         else:
             icon = Gtk.Image.new_from_icon_name("image-missing", Gtk.IconSize.DND)
             words = Gtk.Label(label=thumbnail.problem, ellipsize=Pango.EllipsizeMode.END, max_width_chars=12)
