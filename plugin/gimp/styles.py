@@ -194,7 +194,7 @@ class StyleRows(Gtk.ScrolledWindow):
         size = _SIZE * picture.get_scale_factor()
         self._background.thumbnail(entry.source, lambda small: _put(small, picture), size, urgent=True)
         title = style.title(entry.source)
-        name = Gtk.Label(label=title, xalign=0, ellipsize=Pango.EllipsizeMode.END, tooltip_text=title)
+        name = Gtk.Label(label=title, xalign=0, ellipsize=Pango.EllipsizeMode.END, tooltip_text=title, width_chars=18)
         box.pack_start(picture, False, False, 0)
         box.pack_start(name, True, True, 0)
         if several:

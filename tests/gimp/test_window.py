@@ -25,7 +25,7 @@ _MADE = [f"two — {_STYLE}", "two", f"one — {_STYLE}", "one"]
 # Places in the dialog: pixels from its right and its upper edge.
 _PRESETS = (200, 28)
 _MENU_OF_PRESETS = (30, 28)
-_ADD = (38, 110)
+_STARTERS = (530, 110)
 _LAST_OF_THE_FIRST_ROW = (75, 185)
 
 
@@ -226,8 +226,9 @@ def test_styles_are_chosen_with_the_mouse_and_a_preset_brings_settings_back(wind
     window.ask("image.set_selected_layers(image.get_layers()[-1:])")
     window.open_dialog()  # with the settings of the test before
     window.click(*_MENU_OF_PRESETS, title=_TITLE)
-    window.keys("Down", "Return")
+    window.keys("Down", "Return", title=_TITLE)
     window.wait_for(lambda: window.find("Save Preset"), "the question for a name", 10)
+    window.keys(title="Save Preset")
     window.type("small & quick")
     window.keys("Return", title="Save Preset")
     window.wait_for(lambda: not window.find("Save Preset"), "the name to be taken", 10)
@@ -237,21 +238,24 @@ def test_styles_are_chosen_with_the_mouse_and_a_preset_brings_settings_back(wind
     window.keys("alt+q", "Home", title=_TITLE)  # a draft, which is none of the presets
     window.picture("changed")
     window.click(*_PRESETS, title=_TITLE)
-    window.keys("Down", "Return")
+    window.keys("Down", "Return", title=_TITLE)
 
-    window.click(*_LAST_OF_THE_FIRST_ROW, title=_TITLE)
     dropped = [gimp.folder / "one.jpg", gimp.folder / "two.jpg"]
     for path in dropped:
-        shutil.copy(REPOSITORY / "plugin" / "styles" / _SECOND_STYLE, path)
-    window.click(*_ADD, title=_TITLE)
-    window.wait_for(lambda: window.find("Add Styles"), "the file chooser", 30)
-    window.keys(title="Add Styles")
-    window.type(str(dropped[0]))
-    window.keys("Return", title="Add Styles")
-    window.wait_for(lambda: not window.find("Add Styles"), "the file chooser to close", 30)
+        shutil.copy(REPOSITORY / "plugin" / "styles" / _STYLE, path)
+    files = window.offer(*dropped)
+    window.drag((150, 1040), window.point(*_LAST_OF_THE_FIRST_ROW, title=_TITLE))
+    time.sleep(1)
+    files.kill()
+    files.wait(30)
+    window.picture("dropped")
+    window.click(*_STARTERS, title=_TITLE)
+    window.click(*_LAST_OF_THE_FIRST_ROW, title=_TITLE)
+    window.keys("alt+q", "shift+Tab", "shift+Tab", "Down", "Down", title=_TITLE)
     window.picture("styles")
     window.keys("alt+o", title=_TITLE)
     window.wait_for(lambda: len(window.layers()) > len(before), "the new layer", 180)
     told = window.ask("stage.recipe(image.get_selected_layers()[0])")
-    assert [style["name"] for style in told["styles"]] == [_SECOND_STYLE, "one.jpg"]
+    assert [style["name"] for style in told["styles"]] == [_SECOND_STYLE, "two.jpg"]
+    assert [style["region"] for style in told["styles"]] == [before[0], None]
     assert (told["settings"]["quality"], told["settings"]["size"]) == ("gatys", 40)
