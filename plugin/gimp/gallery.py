@@ -10,8 +10,8 @@ from gi.repository import Gdk, GimpUi, Gio, GLib, Gtk
 from plugin import recent, starters
 from plugin.gimp import questions, style
 from plugin.gimp.layers import Refusal
-from plugin.gimp.style import Source
-from plugin.gimp.styles import StyleList, key
+from plugin.gimp.style import Source, key
+from plugin.gimp.styles import StyleList
 from plugin.gimp.thumbnails import Background
 from plugin.gimp.tiles import FolderPage, OpenPage, Page, Tile
 from plugin.words import _

@@ -66,6 +66,11 @@ def recall_open(config: Gimp.ProcedureConfig) -> None:
             config.set_property(name, _OPEN[name].get_by_id(number))
 
 
+def key(source: Source) -> str:
+    """What tells a style from others for as long as GIMP runs."""
+    return source.get_uri() if isinstance(source, Gio.File) else f"{type(source).__name__} {source.get_id()}"
+
+
 def title(source: Source) -> str:
     """What a person knows a style by."""
     if isinstance(source, Gimp.Layer):

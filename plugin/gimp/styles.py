@@ -36,12 +36,7 @@ class Entry:
     @property
     def key(self) -> str:
         """The same for the same style."""
-        return key(self.source)
-
-
-def key(source: Source) -> str:
-    """What tells a style from others for as long as the window is open."""
-    return source.get_uri() if isinstance(source, Gio.File) else f"{type(source).__name__} {source.get_id()}"
+        return style.key(self.source)
 
 
 class StyleList(GObject.Object):

@@ -9,8 +9,7 @@ from gi.repository import Gimp, Gio, GLib, Gtk, Pango
 
 from plugin import recent
 from plugin.gimp import layers, pixbufs, style
-from plugin.gimp.style import Source
-from plugin.gimp.styles import key
+from plugin.gimp.style import Source, key
 from plugin.gimp.thumbnails import Background, Thumbnail
 from plugin.words import _
 
