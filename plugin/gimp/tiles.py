@@ -65,7 +65,7 @@ class Page(Gtk.Box):
 
     Args:
         on_take: called with a source when a person selects its picture.
-        on_trouble: called with a sentence when that, or what is taken, is not there.
+        on_trouble: called with a sentence when that, or what is taken, is not there; with an empty one when it is.
         hint: what is said where there is no picture.
     """
 
@@ -156,8 +156,10 @@ class Page(Gtk.Box):
     def _choose(self, tile: Tile) -> None:
         if tile.trouble:
             self._on_trouble(tile.trouble)
-        else:
+        elif key(tile.source) != self._taken:
             self._on_take(tile.source)
+        else:
+            self._on_trouble("")
 
     def _select_again(self) -> bool:
         self.select(self._taken)

@@ -104,6 +104,13 @@ def test_a_list_of_styles_is_the_arguments() -> None:
     assert config.get_property("regions") == ["sky", ""]
     assert heard
 
+    styles.row = 1
+    for name, value in (("style", None), ("more-styles", []), ("regions", []), ("blend", "")):  # as a reset does
+        config.set_property(name, value)
+    assert styles.row == 0
+    _until(lambda: config.get_property("style") is not None)
+    assert config.get_property("style").get_path() == str(starters.FIRST)
+
 
 def test_what_is_open_goes_first_and_only_one_of_it() -> None:
     image = new_image()
