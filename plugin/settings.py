@@ -74,7 +74,7 @@ class Setting:
             return value
         try:
             number = self.kind(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise ValueError(f"{self.dashed} is {value!r}; it must be a number.") from None
         assert self.minimum is not None and self.maximum is not None
         if not self.minimum <= number <= self.maximum:
