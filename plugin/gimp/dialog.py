@@ -49,7 +49,7 @@ def run(
         config.set_property("style", Gio.File.new_for_path(str(_FIRST_STYLE)))
     studio = Studio()
     preview = Preview(image, sources, part, config, studio)
-    title = procedure.get_menu_label().replace("_", "").rstrip("…")
+    title = _("Restyle") if _among(config, restyle.NAMES) else _("Neural Style Transfer")
     window = GimpUi.ProcedureDialog.new(procedure, config, title)
     panes = Gtk.Box(orientation=Gtk.Orientation.HORIZONTAL, spacing=12, visible=True)
     panes.pack_start(preview, True, True, 0)
@@ -91,6 +91,7 @@ def _advanced(window: GimpUi.ProcedureDialog, config: Gimp.ProcedureConfig, imag
     pages = {title: [name for name in _names(group) if name not in _IN_FRONT] for title, group in _PAGES.items()}
     if result := _among(config, output.NAMES):
         pages[_("Result")] = result
+        window.get_scale_entry("opacity", 1.0)
     for title, names in pages.items():
         window.get_label(f"{title}-title", title, False, False)
         page = window.fill_box(f"{title}-page", names)

@@ -151,7 +151,7 @@ def stylize(
     """
     looks = [wanted.look(layer) for layer in sources]
     notes = painting.paint(looks, wanted, studio)
-    layers.check_still_there(looks)
+    layers.check_still_there(looks[: len(notes)])
     painted = [Painted(look, wanted.layer_name(look.name), note) for look, note in zip(looks, notes)]
     return place.deliver(wanted.image, painted)
 

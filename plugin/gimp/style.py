@@ -23,12 +23,12 @@ _LARGEST_AREA = 200_000_000
 
 @dataclass(frozen=True)
 class Style:
-    """A style picture, where it lies, and what tells it from others: its file's name without the folder, its sha256."""
+    """A style picture and what tells it from others: its file's name without the folder, the bytes' sha256, its URI."""
 
     name: str
-    uri: str
     sha256: str
     picture: Picture | PictureFile
+    uri: str | None = None
 
 
 def read(file: Gio.File | None) -> Style:
@@ -50,7 +50,7 @@ def read(file: Gio.File | None) -> Style:
             picture = _read_with_gimp(file, name)
     except GLib.Error as error:
         raise Refusal(f"The style “{name}” cannot be read ({error.message}); choose another picture.") from error
-    return Style(name, file.get_uri(), hashlib.sha256(data).hexdigest(), picture)
+    return Style(name, hashlib.sha256(data).hexdigest(), picture, file.get_uri())
 
 
 def _read_with_gimp(file: Gio.File, name: str) -> Picture:
