@@ -1,4 +1,4 @@
-"""Start an engine, send it jobs, follow their events, stop or cancel them, end it."""
+"""Start an engine, send it jobs, follow their events, ask how long they take, stop or cancel them, end it."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ from plugin.protocol import (
     Cancel,
     Cancelled,
     Cell,
+    Estimate,
+    Estimated,
     Failure,
     Hello,
     Job,
@@ -135,7 +137,8 @@ class Engine:
             _log.exception("cannot start %s", arguments)
             raise self._error(f"The Neural Style engine does not start ({error.strerror})") from error
         self._events: queue.Queue[Message | Exception | None] = queue.Queue()
-        self._write_lock = threading.Lock()
+        self._estimates: queue.Queue[Estimated | None] = queue.Queue()
+        self._write_lock, self._estimate_lock = threading.Lock(), threading.Lock()
         self._is_killed = False
         threading.Thread(target=self._follow, daemon=True).start()
         self._stderr_pump = threading.Thread(target=self._keep_log, daemon=True)
@@ -197,6 +200,23 @@ class Engine:
         """Ask the engine to end a job with what is there now, as its Result; else as :meth:`cancel`."""
         with contextlib.suppress(OSError, ValueError):
             self._send(Stop(job_id))
+
+    def estimate(self, question: Estimate) -> Estimated:
+        """How long jobs will take; may be called from any thread, also while one is running.
+
+        Raises:
+            EngineError: the engine died.
+        """
+        with self._estimate_lock:
+            try:
+                self._send(question)
+            except (OSError, ValueError) as error:
+                raise self._died() from error
+            answer = self._estimates.get()
+        if answer is None:
+            self._estimates.put(None)  # for whoever asks again
+            raise self._died()
+        return answer
 
     def close(self) -> None:
         """End the engine: first by closing its input, then by force."""
@@ -280,11 +300,15 @@ class Engine:
         assert self._process.stdout is not None
         try:
             while (message := protocol.read(self._process.stdout)) is not None:
-                self._events.put(message)
+                if isinstance(message, Estimated):
+                    self._estimates.put(message)
+                else:
+                    self._events.put(message)
             self._events.put(None)
         except (protocol.ProtocolError, OSError, ValueError) as error:
             _log.exception("the engine's output cannot be read")
             self._events.put(error)
+        self._estimates.put(None)
 
     def _keep_log(self) -> None:
         assert self._process.stderr is not None

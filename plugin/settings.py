@@ -74,7 +74,7 @@ class Setting:
             return value
         try:
             number = self.kind(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise ValueError(f"{self.dashed} is {value!r}; it must be a number.") from None
         assert self.minimum is not None and self.maximum is not None
         if not self.minimum <= number <= self.maximum:
@@ -236,7 +236,8 @@ class Settings:
     )
     content_layers: str = _text(
         "Content layers",
-        "Feature maps of the content loss with their weights, relu4_2 or relu3_1:0.5,relu4_2; empty is relu4_2.",
+        "Feature maps of the content loss with their weights, such as relu3_1:0.5,relu4_2; empty is as the quality has "
+        "them.",
         parse_layers,
         group=Group.OBJECTIVE,
     )

@@ -9,6 +9,8 @@ from plugin import protocol
 from plugin.protocol import (
     Cancel,
     Cell,
+    Estimate,
+    Estimated,
     Hello,
     Job,
     Losses,
@@ -33,7 +35,7 @@ MESSAGES: list[protocol.Message] = [
     Hello(1, "1.0", {"cpu": "A processor"}),
     Submit(Job(3, PICTURE, [Style(FILE, Mask(2, 1, bytes(8))), Style(FILE)], Settings(strength=1.5), True, 0.5, 10)),
     Submit(Job(4, PICTURE, [Style(PICTURE)])),
-    Sweep(Job(5, PICTURE, [Style(PICTURE)]), {"strength": [20.0, 80.0], "tileable": [True, False]}, "style"),
+    Sweep(Job(5, PICTURE, [Style(PICTURE)]), {"strength": [20.0, 80.0], "tileable": [True, False]}, "style", [1, 0]),
     Cell(
         5,
         [0, 1],
@@ -49,6 +51,9 @@ MESSAGES: list[protocol.Message] = [
     Swept(5, [[0, 1], [0, 0]], 4.0),
     Cancel(3),
     Stop(3),
+    Estimate(6, [[640, 480], [32, 32]], [[0, 0]], Settings(strength=1.5), True, True),
+    Estimated(6, 12.5, "cpu", "A processor"),
+    Estimated(7, None, "", ""),
     Progress(3, 1, 5, 128, 96, 10, 200, 0.1, 1.0, 9.0, Losses(3.0, 1.0, 1.5, 0.5), PICTURE),
     Result(3, PICTURE, "A processor", 12.5, [{"scale": 1, "iteration": 1, "seconds": 0.1, "total": 3.0}], {"seed": 3}),
     protocol.Failure(3, "It did not work."),

@@ -227,7 +227,12 @@ class Canvas:
         return pictures.luma(rgb) if self._grey or self._colors == "luminance" else rgb
 
     def _fit(self, content: Tensor, size: int) -> tuple[int, int]:
-        return pictures.fit(content.shape[-1], content.shape[-2], size, _GRID if self._wraps else 1)
+        return extent(content.shape[-1], content.shape[-2], size, self._wraps)
+
+
+def extent(width: int, height: int, size: int, wraps: bool) -> tuple[int, int]:
+    """Width and height in pixels that a picture of these proportions is painted at, at a scale."""
+    return pictures.fit(width, height, size, _GRID if wraps else 1)
 
 
 def _without_holes(rgba: Tensor, subject: str) -> tuple[Tensor, Tensor | None]:

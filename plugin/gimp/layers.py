@@ -130,16 +130,27 @@ class Look:
         kind = _TYPES[image.get_base_type()][self.has_alpha]
         layer = Gimp.Layer.new(image, name, self.size.width, self.size.height, kind, opacity, Gimp.LayerMode.NORMAL)
         if has_own_mode:
-            layer.set_mode(_mode(self.layer))
-            layer.set_blend_space(self.layer.get_blend_space())
-            layer.set_composite_space(self.layer.get_composite_space())
-            layer.set_composite_mode(self.layer.get_composite_mode())
+            self._lend_mode(layer)
         _, x, y = self.layer.get_offsets()
         layer.set_offsets(x, y)
         self.fill(layer)
         if self.selection is not None:
             self._add_mask(layer, self.selection)
         return layer
+
+    def make_group(self, image: Gimp.Image, name: str, opacity: float, has_own_mode: bool) -> Gimp.GroupLayer:
+        """A new group that is to be seen as :meth:`make_layer`'s layer is."""
+        group = Gimp.GroupLayer.new(image, name)
+        group.set_opacity(opacity)
+        if has_own_mode:
+            self._lend_mode(group)
+        return group
+
+    def _lend_mode(self, layer: Gimp.Layer) -> None:
+        layer.set_mode(_mode(self.layer))
+        layer.set_blend_space(self.layer.get_blend_space())
+        layer.set_composite_space(self.layer.get_composite_space())
+        layer.set_composite_mode(self.layer.get_composite_mode())
 
     def fill(self, layer: Gimp.Layer) -> None:
         """Put these pixels into a layer of their size, of which GIMP keeps no state for undo."""
@@ -172,6 +183,15 @@ def check(drawables: Sequence[Gimp.Drawable]) -> list[Gimp.Layer]:
     return list(drawables)
 
 
+def every_layer(image: Gimp.Image) -> Iterator[Gimp.Layer]:
+    """The layers of an image from top to bottom, each group before what is in it."""
+    waiting = list(reversed(image.get_layers()))
+    while waiting:
+        yield (layer := waiting.pop())
+        if layer.is_group():
+            waiting += reversed(layer.get_children())
+
+
 def find_region(image: Gimp.Image, name: str) -> Gimp.Drawable:
     """The channel or layer with a name; ``selection`` is the selection, where neither has that name.
 
@@ -186,6 +206,26 @@ def find_region(image: Gimp.Image, name: str) -> Gimp.Drawable:
     return found
 
 
+def box(layer: Gimp.Layer, selected: bool, part: Box | None = None) -> Box:
+    """The given part of a layer, or the bounding box of the selection in it, or else the whole layer."""
+    name = layer.get_name()
+    some, x, y, width, height = True, 0, 0, layer.get_width(), layer.get_height()
+    if part is not None:
+        x, y, width, height = dataclasses.astuple(part)
+    elif selected:
+        some, x, y, width, height = layer.mask_intersect()
+    # An empty group has a size of its own making.
+    if not some or (layer.is_group() and not layer.get_children()):
+        what = "lies outside the selection" if selected and not layer.is_group() else "is empty"
+        raise Refusal(f"“{name}” {what}; there is nothing to style in it.")
+    if min(width, height) < SMALLEST:
+        subject = f"The selected part of “{name}”" if selected else f"“{name}”"
+        raise Refusal(
+            f"{subject} is {width} × {height} pixels; {SMALLEST} × {SMALLEST} is the smallest that can be styled."
+        )
+    return Box(x, y, width, height)
+
+
 def read(image: Gimp.Image, layer: Gimp.Layer, whole: bool = False, part: Box | None = None) -> Look:
     """Copy a layer out of its image as it looks: filters, mask and group merged, its own opacity and mode left out.
 
@@ -195,16 +235,16 @@ def read(image: Gimp.Image, layer: Gimp.Layer, whole: bool = False, part: Box | 
         Refusal: the selection misses the layer, or what is to be styled is too small.
     """
     selected = not whole and part is None and not Gimp.Selection.is_empty(image)
-    box = _box(layer, selected, part)
+    found = box(layer, selected, part)
     selection = None
     if selected:
         channel = image.get_selection()
         _, x, y = layer.get_offsets()
-        selection = _get(channel.get_buffer(), box.rectangle(x, y), Babl.get_name(channel.get_format()))
+        selection = _get(channel.get_buffer(), found.rectangle(x, y), Babl.get_name(channel.get_format()))
     if layer.is_group() or layer.get_mask() or layer.get_filters():
         with _rendered(image, layer) as drawn:
-            return _look(layer, drawn, box, selection)
-    return _look(layer, layer, box, selection)
+            return _look(layer, drawn, found, selection)
+    return _look(layer, layer, found, selection)
 
 
 def region(look: Look, drawable: Gimp.Drawable, view: View | None = None) -> Mask:
@@ -245,12 +285,17 @@ def visible(image: Gimp.Image) -> Gimp.Layer:
     return layer
 
 
-def add(image: Gimp.Image, made: Sequence[tuple[Look, Gimp.Layer]]) -> None:
-    """Insert each new layer directly above the layer it was made from and select them all: one undo step."""
+def add(image: Gimp.Image, made: Sequence[tuple[Look, Gimp.Layer]], inside: Sequence[Sequence[Gimp.Layer]]) -> None:
+    """Insert each new layer directly above the layer it was made from and select them all: one undo step.
+
+    ``inside`` has for each of them the layers that come into it, the top one first; a layer that is no group has none.
+    """
     image.undo_group_start()
     try:
-        for look, layer in made:
+        for (look, layer), children in zip(made, inside, strict=True):
             image.insert_layer(layer, look.layer.get_parent(), image.get_item_position(look.layer))
+            for place, child in enumerate(children):
+                image.insert_layer(child, layer, place)
         image.set_selected_layers([layer for _, layer in made])
     finally:
         image.undo_group_end()
@@ -323,26 +368,6 @@ def check_still_there(looks: Iterable[Look]) -> None:
     for look in looks:
         if not look.layer.is_valid():
             raise Refusal(f"“{look.name}” was deleted while it was being styled; nothing was added.")
-
-
-def _box(layer: Gimp.Layer, selected: bool, part: Box | None) -> Box:
-    """The given part of a layer, or the bounding box of the selection in it, or else the whole layer."""
-    name = layer.get_name()
-    some, x, y, width, height = True, 0, 0, layer.get_width(), layer.get_height()
-    if part is not None:
-        x, y, width, height = dataclasses.astuple(part)
-    elif selected:
-        some, x, y, width, height = layer.mask_intersect()
-    # An empty group has a size of its own making.
-    if not some or (layer.is_group() and not layer.get_children()):
-        what = "lies outside the selection" if selected and not layer.is_group() else "is empty"
-        raise Refusal(f"“{name}” {what}; there is nothing to style in it.")
-    if min(width, height) < SMALLEST:
-        subject = f"The selected part of “{name}”" if selected else f"“{name}”"
-        raise Refusal(
-            f"{subject} is {width} × {height} pixels; {SMALLEST} × {SMALLEST} is the smallest that can be styled."
-        )
-    return Box(x, y, width, height)
 
 
 def _look(layer: Gimp.Layer, drawn: Gimp.Layer, box: Box, selection: bytes | None) -> Look:

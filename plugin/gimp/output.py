@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,11 +21,15 @@ _AS_LAYER, _NORMAL = "as-layer", "normal"
 
 @dataclass(frozen=True)
 class Painted:
-    """A painted look with the name and the parasite that its layer shall have."""
+    """A painted look with the name and the parasite that its layer shall have.
+
+    ``group`` is the name of the group in which the paintings of the same layer are gathered, or empty for none.
+    """
 
     look: Look
     name: str
     note: Gimp.Parasite
+    group: str = ""
 
 
 @dataclass(frozen=True)
@@ -36,17 +41,37 @@ class Output:
     has_own_mode: bool = True
 
     def deliver(self, image: Gimp.Image, painted: Sequence[Painted]) -> list[Gimp.Layer]:
-        """Make the layers, all of them or none: in the image above their sources, or each in an image of its own."""
+        """Make the layers, all of them or none: in the image above their sources, or each in an image of its own.
+
+        Those that are gathered in groups are always in the image.
+        """
+        if any(each.group for each in painted):
+            return self._in_groups(image, painted)
         if self.new_image:
             return self._in_new_images(image, painted)
         made = []
         for each in painted:
-            opacity = each.look.layer.get_opacity() * self.opacity / 100
-            layer = each.look.make_layer(image, each.name, opacity, self.has_own_mode)
+            layer = each.look.make_layer(image, each.name, self._opacity(each.look), self.has_own_mode)
             layer.attach_parasite(each.note)
-            made.append((each.look, layer))
-        layers.add(image, made)
-        return [layer for _, layer in made]
+            made.append(layer)
+        layers.add(image, [(each.look, layer) for each, layer in zip(painted, made)], inside=[()] * len(made))
+        return made
+
+    def _in_groups(self, image: Gimp.Image, painted: Sequence[Painted]) -> list[Gimp.Layer]:
+        groups, inside = [], []
+        for _source, gathered in itertools.groupby(painted, key=lambda each: each.look.layer):
+            paintings = list(gathered)
+            look = paintings[0].look
+            # Opacity and mode are the group's: its layers are there to be shown one instead of the other.
+            groups.append((look, look.make_group(image, paintings[0].group, self._opacity(look), self.has_own_mode)))
+            inside.append([each.look.make_layer(image, each.name, has_own_mode=False) for each in paintings])
+            for each, layer in zip(paintings, inside[-1]):
+                layer.attach_parasite(each.note)
+        layers.add(image, groups, inside)
+        return [layer for children in inside for layer in children]
+
+    def _opacity(self, look: Look) -> float:
+        return look.layer.get_opacity() * self.opacity / 100
 
     def _in_new_images(self, image: Gimp.Image, painted: Sequence[Painted]) -> list[Gimp.Layer]:
         made: list[Gimp.Layer] = []

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from gi.repository import Gimp
 
-from plugin import client
+from plugin import client, duration
 from plugin.gimp import parasite
 from plugin.gimp.layers import Look
 from plugin.gimp.order import Order
@@ -35,8 +35,8 @@ class Audience(Protocol):
         """The look at ``place``, counted from 0, has come so far."""
 
 
-def paint(looks: Sequence[Look], order: Order, studio: Studio | None) -> list[Gimp.Parasite]:
-    """Paint every look, and return for each one, in their order, what tells how it was made.
+def paint(looks: Sequence[Look], orders: Sequence[Order], studio: Studio | None) -> list[Gimp.Parasite]:
+    """Paint every look by its order, and return for each one, in their order, what tells how it was made.
 
     With a studio a window shows the picture as it emerges, and a person may have enough: then those are returned that
     were painted until then. Without one GIMP's own progress bar tells how far it is.
@@ -46,14 +46,14 @@ def paint(looks: Sequence[Look], order: Order, studio: Studio | None) -> list[Gi
         client.JobCancelled: a person closed the window.
     """
     # Whatever is wrong with a region is found before an engine is started for it.
-    masks = [order.masks(look) for look in looks]
+    masks = [order.masks(look) for look, order in zip(looks, orders, strict=True)]
     if studio is None:
         with Bar(looks) as bar, client.Engine() as engine:
-            return _paint(looks, order, masks, engine.run, bar)
+            return _paint(looks, orders, masks, engine.run, bar)
     from plugin.gimp.progress import Window  # GTK wants a display, which a batch run may not have
 
     with Window(looks, studio) as window:
-        return _paint(looks, order, masks, studio.run, window)
+        return _paint(looks, orders, masks, studio.run, window)
 
 
 class Bar:
@@ -81,7 +81,7 @@ class Bar:
 
 def bar_text(event: Progress, place: int, looks: Sequence[Look]) -> str:
     """Everything in one line."""
-    parts = [where(event), time_left(seconds_left(event, place, looks))]
+    parts = [where(event), duration.left(seconds_left(event, place, looks))]
     if len(looks) > 1:
         parts.insert(0, _("layer {place} of {count}").format(place=place + 1, count=len(looks)))
     return _("Neural style: {progress}").format(progress=", ".join(parts))
@@ -97,13 +97,6 @@ def where(event: Progress) -> str:
         iteration=event.iteration,
         iterations=event.iterations,
     )
-
-
-def time_left(seconds: float) -> str:
-    """In seconds while they can be counted, else in minutes."""
-    if seconds < 100:
-        return _("about {seconds} s left").format(seconds=round(seconds))
-    return _("about {minutes} min left").format(minutes=round(seconds / 60))
 
 
 def fraction(event: Progress, place: int, looks: Sequence[Look]) -> float:
@@ -124,13 +117,13 @@ def _areas(looks: Sequence[Look]) -> list[int]:
 
 def _paint(
     looks: Sequence[Look],
-    order: Order,
+    orders: Sequence[Order],
     masks: Sequence[Sequence[Mask | None]],
     run: Callable[[Job], Iterator[object]],
     audience: Audience,
 ) -> list[Gimp.Parasite]:
     notes = []
-    for place, look in enumerate(looks):
+    for place, (look, order) in enumerate(zip(looks, orders)):
         job = dataclasses.replace(
             order.job(look, masks[place]),
             id=place,

@@ -14,7 +14,7 @@ from plugin.gimp.layers import Box, Look, Refusal, View
 from plugin.gimp.proof import Proof
 from plugin.gimp.split_view import SplitView
 from plugin.gimp.studio import Event, Studio
-from plugin.gimp.style import Style
+from plugin.gimp.style import Source, Style
 from plugin.protocol import Hello, Progress, Result
 from plugin.words import _
 
@@ -57,7 +57,7 @@ class Preview(Gtk.Box):
         self._painted_whole: GdkPixbuf.Pixbuf | None = None
         self._center: tuple[float, float] | None = None
         """Of the detail, in the layer's pixels; None while all of it is shown."""
-        self._is_closed = False
+        self._is_closed = self._is_paused = False
         self._calm: int = 0
         """The source of the timeout after which a proof is started; 0 is none."""
         self._make_widgets()
@@ -75,6 +75,16 @@ class Preview(Gtk.Box):
         """Put a button at the end of the foot."""
         button.show()
         self._foot.pack_end(button, False, False, 0)
+
+    def pause(self) -> None:
+        """Ask for nothing: somebody else has the studio."""
+        self._is_paused = True
+        self._stop()
+
+    def resume(self) -> None:
+        """Paint a proof of what is chosen by now."""
+        self._is_paused = False
+        self._ask()
 
     def close(self) -> None:
         """Give up what is being painted, and start nothing any more."""
@@ -223,7 +233,7 @@ class Preview(Gtk.Box):
     def _ask(self) -> None:
         """Have the proof of what is chosen now painted."""
         # The engine may become ready when the window is gone and what it is for is asked for already.
-        if self._is_closed or not self._config.get_property(IS_ON) or self._devices is None:
+        if self._is_closed or self._is_paused or not self._config.get_property(IS_ON) or self._devices is None:
             return
         try:
             wanted = self._proof(self._devices)
@@ -245,9 +255,11 @@ class Preview(Gtk.Box):
         """
         known, self._styles = self._styles, {}
 
-        def read(file: Gio.File | None) -> Style:
-            key = file.get_uri() if file else ""
-            self._styles[key] = known.get(key) or style.read(file)
+        def read(source: Source | None) -> Style:
+            if not isinstance(source, Gio.File):  # what is open may be painted on meanwhile
+                return style.read(source)
+            key = style.key(source)
+            self._styles[key] = known.get(key) or style.read(source)
             return self._styles[key]
 
         wanted = order.of_config(self._image, self._config, read)

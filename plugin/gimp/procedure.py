@@ -10,11 +10,12 @@ from typing import Any
 from gi.repository import Gegl, Gimp, GLib, GObject
 
 from plugin import client, locations, settings
-from plugin.gimp import layers, order, output, painting, restyle
+from plugin.gimp import layers, order, output, painting, restyle, style
 from plugin.gimp.layers import Box, Refusal
 from plugin.gimp.order import Order
 from plugin.gimp.output import AS_EVER, Output, Painted
 from plugin.gimp.studio import Studio
+from plugin.gimp.variation import Variation
 from plugin.settings import Setting
 
 NAME = "plug-in-neural-style"
@@ -101,26 +102,35 @@ def _paint(
         earlier = restyle.find(image, sources)
         earlier.fill(config, everything=asks)
         sources = [earlier.source]
+    elif run_mode != Gimp.RunMode.NONINTERACTIVE:
+        style.recall_open(config)
     part = None if earlier is None else earlier.part
-    with _studio(procedure, run_mode, image, sources, part, config) as studio:
+    watching, variations = _asked(procedure, run_mode, image, sources, part, config)
+    with watching as studio:
         wanted = order.of_config(image, config)
-        if earlier is not None:
-            return [earlier.restyle(wanted, config.get_property("replace"), studio)]
-        made = stylize(sources, wanted, output.of(config), studio)
+        if earlier is None:
+            made = stylize(sources, wanted, output.of(config), studio, variations)
+        elif variations:
+            # Several cannot take one layer's place.
+            made = stylize(sources, wanted, AS_EVER, studio, variations, part)
+        else:
+            made = [earlier.restyle(wanted, config.get_property("replace"), studio)]
     if studio is not None:
         output.show(image, made)
     return made
 
 
-def _studio(
+def _asked(
     procedure: Gimp.Procedure,
     run_mode: Gimp.RunMode,
     image: Gimp.Image,
     sources: Sequence[Gimp.Layer],
     part: Box | None,
     config: Gimp.ProcedureConfig,
-) -> AbstractContextManager[Studio | None]:
-    """The studio for a person who watches, from the window where they have been asked, if so; else None.
+) -> tuple[AbstractContextManager[Studio | None], Sequence[Variation]]:
+    """The studio for a person who watches, from the window where they have been asked, if so; None if nobody does.
+
+    And the variations that they chose there, none where it is what ``config`` says.
 
     Raises:
         client.JobCancelled: the person cancelled.
@@ -128,31 +138,44 @@ def _studio(
     if run_mode == Gimp.RunMode.INTERACTIVE:
         from plugin.gimp import dialog  # GTK wants a display, which a batch run may not have
 
-        studio = dialog.run(procedure, config, image, sources, part)
-        if studio is None:
+        answer = dialog.run(procedure, config, image, sources, part)
+        if answer is None:
             raise client.JobCancelled
-        return studio
+        style.remember_open(config)
+        return answer
     # Who repeats the filter waits before the same image window as who has just pressed OK.
     is_watched = run_mode == Gimp.RunMode.WITH_LAST_VALS and Gimp.default_display() is not None
-    return Studio() if is_watched else nullcontext()
+    return Studio() if is_watched else nullcontext(), ()
 
 
 def stylize(
-    sources: Sequence[Gimp.Layer], wanted: Order, place: Output = AS_EVER, studio: Studio | None = None
+    sources: Sequence[Gimp.Layer],
+    wanted: Order,
+    place: Output = AS_EVER,
+    studio: Studio | None = None,
+    variations: Sequence[Variation] = (),
+    part: Box | None = None,
 ) -> list[Gimp.Layer]:
     """Make one new layer for each of the given ones, all of them or none, and return them.
 
-    With a studio a person watches; who has enough keeps what is painted until then.
+    With variations each layer gets a group with one painting for every one of them, named after it. With a studio a
+    person watches; who has enough keeps what is painted until then. ``part`` is what is painted of each layer, whatever
+    is selected.
 
     Raises:
         Refusal: one sentence, what is asked cannot be done.
         client.EngineError: one sentence, the engine cannot do it.
         client.JobCancelled: the person gave it up.
     """
-    looks = [wanted.look(layer) for layer in sources]
-    notes = painting.paint(looks, wanted, studio)
+    works = [(wanted.look(layer, part), variation) for layer in sources for variation in variations or (None,)]
+    looks = [look for look, _variation in works]
+    orders = [variation.of(wanted) if variation else wanted for _look, variation in works]
+    notes = painting.paint(looks, orders, studio)
     layers.check_still_there(looks[: len(notes)])
-    painted = [Painted(look, wanted.layer_name(look.name), note) for look, note in zip(looks, notes)]
+    painted = []
+    for (look, variation), note in zip(works, notes):
+        name = wanted.layer_name(look.name)
+        painted.append(Painted(look, variation.name, note, group=name) if variation else Painted(look, name, note))
     return place.deliver(wanted.image, painted)
 
 
@@ -176,6 +199,20 @@ def _add_arguments(procedure: Gimp.Procedure) -> None:
         Gimp.FileChooserAction.ANY,
         True,
         None,
+        GObject.ParamFlags.READWRITE,
+    )
+    procedure.add_layer_argument(
+        "style-layer",
+        "Style layer",
+        "A layer of any open image as the style, instead of a file: what it shows, with its mask and filters.",
+        True,
+        GObject.ParamFlags.READWRITE,
+    )
+    procedure.add_image_argument(
+        "style-image",
+        "Style image",
+        "An open image as the style, instead of a file: what it shows.",
+        True,
         GObject.ParamFlags.READWRITE,
     )
     procedure.add_string_array_argument(

@@ -7,6 +7,7 @@ from types import TracebackType
 
 from gi.repository import Gdk, GdkPixbuf, Gimp, GimpUi, GLib, Gtk, Pango
 
+from plugin import duration
 from plugin.gimp import painting, pixbufs
 from plugin.gimp.layers import Look, View
 from plugin.gimp.studio import Studio
@@ -81,7 +82,7 @@ class Window:
         self._bar.set_fraction(painting.fraction(event, place, self._looks))
         is_finishing = self.has_enough or event.fraction == 1
         self._where.set_text(_("Finishing…") if is_finishing else _capital(painting.where(event)))
-        left = painting.time_left(painting.seconds_left(event, place, self._looks))
+        left = duration.left(painting.seconds_left(event, place, self._looks))
         self._left.set_text("" if is_finishing else _capital(left))
         self._stop.set_sensitive(not self.has_enough)
 

@@ -7,7 +7,8 @@ from unittest import mock
 
 from gi.repository import Gimp
 
-from plugin.gimp import painting, procedure
+from plugin import duration
+from plugin.gimp import procedure
 from tests.gimp.inside.stage import new_image, new_layer, order, tree
 
 
@@ -48,5 +49,5 @@ def test_one_layer_is_not_counted() -> None:
 
 
 def test_long_times_are_told_in_minutes() -> None:
-    assert painting.time_left(12.4) == "about 12 s left"
-    assert painting.time_left(240) == "about 4 min left"
+    assert duration.left(12.4) == "about 12 s left"
+    assert duration.left(240) == "about 4 min left"
