@@ -49,7 +49,7 @@ def run(
     background = Background()
     styles = StyleList(config)
     gallery = Gallery(styles, background)
-    title = procedure.get_menu_label().replace("_", "").rstrip("…")
+    title = _("Restyle") if _among(config, restyle.NAMES) else _("Neural Style Transfer")
     window = GimpUi.ProcedureDialog.new(procedure, config, title)
     panes = Gtk.Box(orientation=Gtk.Orientation.HORIZONTAL, spacing=12, visible=True)
     panes.pack_start(preview, True, True, 0)
@@ -115,6 +115,7 @@ def _advanced(window: GimpUi.ProcedureDialog, config: Gimp.ProcedureConfig) -> G
     pages = {group: [setting.dashed for setting in TABLE if setting.group == group] for group in _PAGES}
     if result := _among(config, output.NAMES):
         pages[_("Result")] = result
+        window.get_scale_entry("opacity", 1.0)
     for title, names in pages.items():
         window.get_label(f"{title}-title", title, False, False)
         page = window.fill_box(f"{title}-page", names)
