@@ -29,8 +29,8 @@ def test_every_default_is_allowed() -> None:
     ("values", "sentence"),
     [
         ({"strength": 101}, "strength is 101.0; it must lie between 0.0 and 100.0."),
-        ({"strength": "much"}, "strength is 'much'; it must be a number."),
-        ({"quality": "best"}, "quality is 'best'; it must be one of draft, normal, high, gatys."),
+        ({"strength": "much"}, "strength is “much”; it must be a number."),
+        ({"quality": "best"}, "quality is “best”; it must be one of draft, normal, high, gatys."),
         ({"style_scale": float("nan")}, "style-scale is nan; it must lie between 25.0 and 400.0."),
     ],
 )
@@ -40,5 +40,5 @@ def test_what_is_out_of_range_is_refused_in_one_sentence(values: dict[str, objec
 
 
 def test_an_unknown_setting_is_refused() -> None:
-    with pytest.raises(ValueError, match="There is no setting 'strenght'"):
+    with pytest.raises(ValueError, match="There is no setting “strenght”"):
         Settings.from_json({"strenght": 1})

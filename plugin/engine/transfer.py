@@ -29,6 +29,7 @@ from plugin.engine.replay import Replay
 from plugin.engine.statistics import MomentSum, StyleMeasure
 from plugin.engine.vgg import VGG16
 from plugin.settings import Settings
+from plugin.words import _
 
 _log = logging.getLogger("neural-style.engine")
 
@@ -137,10 +138,11 @@ class StyleTransfer:
         self._optimize(task, chosen, canvas, on_step)
         painted = canvas.finished()
         if not bool(painted.isfinite().all()):
-            raise Refusal(
-                f"The arithmetic of {self.device.name} failed on this picture; choose float32 as the precision or the "
-                "CPU as the device."
+            sentence = _(
+                "The arithmetic of {device} failed on this picture; choose float32 as the precision or the CPU as the "
+                "device."
             )
+            raise Refusal(sentence.format(device=self.device.name))
         return painted
 
     def _optimize(self, task: Task, chosen: Recipe, canvas: Canvas, on_step: Callable[[Step], None]) -> None:

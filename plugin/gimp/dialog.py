@@ -9,13 +9,14 @@ from gi.repository import Gimp, GimpUi, Gio, GObject, Gtk, Pango
 from plugin import locations
 from plugin.gimp import layers
 from plugin.settings import TABLE, Group
+from plugin.words import _
 
 _FIRST_STYLE = locations.PLUG_IN_ROOT / "plugin" / "styles" / "van_gogh_village_street_in_auvers.jpg"
 """What the window opens with the first time, so that it also shows where the starter styles are."""
 
 _IN_FRONT = ("quality", "strength", "style-scale", "preserve-colors")
-_PAGES = {"Styles": Group.FRONT} | {
-    group: group for group in (Group.OBJECTIVE, Group.SEARCH, Group.PICTURE, Group.MACHINE)
+_PAGES = {_("Styles"): Group.FRONT} | {
+    _(group): group for group in (Group.OBJECTIVE, Group.SEARCH, Group.PICTURE, Group.MACHINE)
 }
 """The titles of the advanced pages, each with the group of settings that it shows."""
 
@@ -28,25 +29,26 @@ def run(procedure: Gimp.Procedure, config: Gimp.ProcedureConfig, image: Gimp.Ima
     GimpUi.init(procedure.get_name())
     if config.get_property("style") is None:
         config.set_property("style", Gio.File.new_for_path(str(_FIRST_STYLE)))
-    window = GimpUi.ProcedureDialog.new(procedure, config, "Neural Style Transfer")
+    window = GimpUi.ProcedureDialog.new(procedure, config, _("Neural Style Transfer"))
     for name in ("strength", "style-scale"):
         window.get_scale_entry(name, 1.0)
     for setting in TABLE:
         if setting.maximum is not None and setting.maximum <= 1:
             window.get_spin_scale(setting.dashed, 1.0)  # a spin button cuts the digits of so small a range
     for title, group in _PAGES.items():
-        window.get_label(f"{title}-title", title, False, False)
-        page = window.fill_box(f"{title}-page", [name for name in _names(group) if name not in _IN_FRONT])
+        window.get_label(f"{group}-title", title, False, False)
+        page = window.fill_box(f"{group}-page", [name for name in _names(group) if name not in _IN_FRONT])
         page.set_border_width(6)
-        if title == "Styles":
+        if group == Group.FRONT:
             styles = _Styles(window, config, image)
             page.pack_start(styles, False, False, 0)
             page.reorder_child(styles, 0)
-        scrolled = window.fill_scrolled_window(f"{title}-scrolled", f"{title}-page")
+        scrolled = window.fill_scrolled_window(f"{group}-scrolled", f"{group}-page")
         scrolled.set_policy(Gtk.PolicyType.NEVER, Gtk.PolicyType.AUTOMATIC)
         scrolled.set_min_content_height(_PAGE_HEIGHT)
-    window.fill_notebook("pages", [f"{title}-title" for title in _PAGES], [f"{title}-scrolled" for title in _PAGES])
-    window.get_label("advanced-title", "_Advanced", False, True)
+    groups = _PAGES.values()
+    window.fill_notebook("pages", [f"{group}-title" for group in groups], [f"{group}-scrolled" for group in groups])
+    window.get_label("advanced-title", _("_Advanced"), False, True)
     advanced = window.fill_expander("advanced", "advanced-title", False, "pages")
     # Nobody should wonder about a style that was added another time and is out of sight.
     advanced.set_expanded(bool(config.get_property("more-styles")))
@@ -69,7 +71,7 @@ def _names(group: str) -> list[str]:
 
 def _style_chooser(config: Gimp.ProcedureConfig) -> GimpUi.FileChooser:
     """GIMP makes such a widget only for arguments that it checks itself, with a sentence that nobody understands."""
-    chooser = GimpUi.FileChooser.new(Gimp.FileChooserAction.OPEN, "St_yle", "Choose the Style", None)
+    chooser = GimpUi.FileChooser.new(Gimp.FileChooserAction.OPEN, _("St_yle"), _("Choose the Style"), None)
     both_ways = GObject.BindingFlags.BIDIRECTIONAL | GObject.BindingFlags.SYNC_CREATE
     config.bind_property("style", chooser, "file", both_ways)
     chooser.set_spacing(6)
@@ -84,12 +86,12 @@ class _Styles(Gtk.Box):
         super().__init__(orientation=Gtk.Orientation.VERTICAL, spacing=6)
         self._window, self._config = window, config
         names = [item.get_name() for item in (*image.get_channels(), *_all_layers(image.get_layers()))]
-        self._places = {"": "Everywhere", layers.SELECTION: "Selection"} | {name: name for name in names}
+        self._places = {"": _("Everywhere"), layers.SELECTION: _("Selection")} | {name: name for name in names}
         # What was chosen for another image may not be here, and what is not shown must not be asked for.
         config.set_property("regions", self._regions())
         self._shown: tuple[str | None, list[str], list[str]] | None = None
         self._rows = Gtk.Grid(row_spacing=6, column_spacing=6)
-        add = Gtk.Button.new_with_mnemonic("A_dd a Style…")
+        add = Gtk.Button.new_with_mnemonic(_("A_dd a Style…"))
         add.set_halign(Gtk.Align.START)
         add.connect("clicked", self._add)
         self.pack_start(self._rows, False, False, 0)
@@ -98,7 +100,7 @@ class _Styles(Gtk.Box):
             config.connect(f"notify::{name}", self._show)
         self._show()
 
-    def _show(self, *_: object) -> None:
+    def _show(self, *_changed: object) -> None:
         file, more, regions = self._config.get_property("style"), self._more(), self._regions()
         now = (file.get_uri() if file else None, more, regions)
         if self._shown == now:
@@ -109,7 +111,7 @@ class _Styles(Gtk.Box):
         for row, (style, region) in enumerate(zip([file, *map(Gio.File.new_for_commandline_arg, more)], regions)):
             name = Gtk.Label(label=style.get_basename() if style else "", xalign=0, hexpand=True, width_chars=18)
             name.set_ellipsize(Pango.EllipsizeMode.MIDDLE)
-            place = Gtk.ComboBoxText(tooltip_text="Where this style is wanted")
+            place = Gtk.ComboBoxText(tooltip_text=_("Where this style is wanted"))
             (text,) = place.get_cells()
             text.set_property("ellipsize", Pango.EllipsizeMode.END)
             text.set_property("width-chars", 10)
@@ -120,7 +122,7 @@ class _Styles(Gtk.Box):
             self._rows.attach(name, 0, row, 1, 1)
             self._rows.attach(place, 1, row, 1, 1)
             if row:
-                remove = Gtk.Button(label="Remove")
+                remove = Gtk.Button(label=_("Remove"))
                 remove.connect("clicked", self._remove, row)
                 self._rows.attach(remove, 2, row, 1, 1)
         self.show_all()
@@ -134,15 +136,15 @@ class _Styles(Gtk.Box):
         count = 1 + len(self._more())
         return (given + [""] * count)[:count]
 
-    def _add(self, _: Gtk.Button) -> None:
-        chooser = Gtk.FileChooserNative.new("Add Styles", self._window, Gtk.FileChooserAction.OPEN, None, None)
+    def _add(self, _button: Gtk.Button) -> None:
+        chooser = Gtk.FileChooserNative.new(_("Add Styles"), self._window, Gtk.FileChooserAction.OPEN, None, None)
         chooser.set_select_multiple(True)
         chooser.set_current_folder(str(_FIRST_STYLE.parent))
         if chooser.run() == Gtk.ResponseType.ACCEPT:
             self._config.set_property("more-styles", [*self._more(), *chooser.get_uris()])
         chooser.destroy()
 
-    def _remove(self, _: Gtk.Button, row: int) -> None:
+    def _remove(self, _button: Gtk.Button, row: int) -> None:
         more, regions = self._more(), self._regions()
         del more[row - 1], regions[row]
         self._config.set_property("regions", regions)

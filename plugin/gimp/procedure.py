@@ -9,12 +9,13 @@ from typing import Any
 
 from gi.repository import Gegl, Gimp, Gio, GLib, GObject
 
-from plugin import client, locations, protocol, settings
+from plugin import client, locations, protocol, settings, words
 from plugin.gimp import layers, parasite, style
 from plugin.gimp.layers import Look, Refusal
 from plugin.gimp.style import Style
 from plugin.protocol import Job, Progress
 from plugin.settings import Setting, Settings
+from plugin.words import _
 
 NAME = "plug-in-neural-style"
 
@@ -27,8 +28,8 @@ _log = logging.getLogger("neural-style.gimp")
 class NeuralStyle(Gimp.PlugIn):
     """The plug-in as GIMP sees it."""
 
-    def do_set_i18n(self, procedure_name: str) -> bool:
-        return False
+    def do_set_i18n(self, procedure_name: str) -> tuple[bool, str, str]:
+        return True, words.DOMAIN, words.CATALOGUES.relative_to(locations.PLUG_IN_ROOT).as_posix()
 
     def do_query_procedures(self) -> list[str]:
         return [NAME]
@@ -38,18 +39,21 @@ class NeuralStyle(Gimp.PlugIn):
         procedure.set_image_types("*")
         procedure.set_sensitivity_mask(Gimp.ProcedureSensitivityMask.DRAWABLE | Gimp.ProcedureSensitivityMask.DRAWABLES)
         procedure.set_documentation(
-            "Paint layers in the style of a picture",
-            "Makes a new layer above each selected one: its content, painted in the style of another picture with the "
-            "method of Gatys, Ecker and Bethge (Image Style Transfer Using Convolutional Neural Networks, 2016).",
+            _("Paint layers in the style of a picture"),
+            _(
+                "Makes a new layer above each selected one: its content, painted in the style of another picture "
+                "with the method of Gatys, Ecker and Bethge (Image Style Transfer Using Convolutional Neural Networks, "
+                "2016)."
+            ),
             name,
         )
-        procedure.set_menu_label("_Neural Style Transfer…")
+        procedure.set_menu_label(_("_Neural Style Transfer…"))
         procedure.set_attribution("Neural Style for GIMP", "Neural Style for GIMP", "2026")
         procedure.add_menu_path("<Image>/Filters/Artistic")
         procedure.add_file_argument(
             "style",
-            "St_yle",
-            "The picture whose style the layers get.",
+            _("St_yle"),
+            _("The picture whose style the layers get."),
             Gimp.FileChooserAction.ANY,
             True,
             None,
@@ -57,25 +61,27 @@ class NeuralStyle(Gimp.PlugIn):
         )
         procedure.add_string_array_argument(
             "more-styles",
-            "More styles",
-            "Paths or URIs of further style pictures; “blend” says how much each style counts.",
+            _("More styles"),
+            _("Paths or URIs of further style pictures; “blend” says how much each style counts."),
             GObject.ParamFlags.READWRITE,
         )
         # Not an array of drawables: GIMP 3.0 refuses one that is empty or left out.
         procedure.add_string_array_argument(
             "regions",
-            "Regions",
-            "Where each style is wanted, in the order of the styles: the name of a channel, or of a layer, which "
-            "counts with its mask or else with its lightness; “selection” is the selection. A style with no name, or "
-            "beyond the last one, is wanted everywhere.",
+            _("Regions"),
+            _(
+                "Where each style is wanted, in the order of the styles: the name of a channel, or of a layer, which "
+                "counts with its mask or else with its lightness; “selection” is the selection. A style with no name, "
+                "or beyond the last one, is wanted everywhere."
+            ),
             GObject.ParamFlags.READWRITE,
         )
         for setting in settings.TABLE:
             _add_argument(procedure, setting)
         procedure.add_core_object_array_return_value(
             "layers",
-            "Layers",
-            "The new layers, in the order of the given ones.",
+            _("Layers"),
+            _("The new layers, in the order of the given ones."),
             Gimp.Layer,
             GObject.ParamFlags.READWRITE,
         )
@@ -111,8 +117,9 @@ def run(
         return procedure.new_return_values(Gimp.PDBStatusType.EXECUTION_ERROR, GLib.Error(str(error)))
     except Exception:
         _log.exception("the filter failed")
-        sentence = f"Neural Style failed and added nothing; what happened is written in {locations.log_file()}."
-        return procedure.new_return_values(Gimp.PDBStatusType.EXECUTION_ERROR, GLib.Error(sentence))
+        sentence = _("Neural Style failed and added nothing; what happened is written in {file}.")
+        surprise = GLib.Error(sentence.format(file=locations.log_file()))
+        return procedure.new_return_values(Gimp.PDBStatusType.EXECUTION_ERROR, surprise)
     return _success(procedure, made)
 
 
@@ -142,7 +149,7 @@ def stylize(
     told = [None if region is None else name for region, name in zip_longest(regions, region_names)]
     grey = image.get_base_type() == Gimp.ImageBaseType.GRAY
     notes = []
-    Gimp.progress_init("Neural style: starting the engine")
+    Gimp.progress_init(_("Neural style: starting the engine"))
     with client.Engine() as engine:
         for place, look in enumerate(looks):
             sent = [protocol.Style(each.picture, mask) for each, mask in zip(styles, masks[place], strict=True)]
@@ -166,11 +173,22 @@ def stylize(
 
 def progress_text(event: Progress, place: int, count: int, seconds_left: float) -> str:
     """One line for GIMP's progress bar; ``place`` counts the layers from 0."""
-    which = f"layer {place + 1} of {count}, " if count > 1 else ""
-    left = f"{seconds_left:.0f} s" if seconds_left < 100 else f"{seconds_left / 60:.0f} min"
-    return (
-        f"Neural style: {which}scale {event.scale} of {event.scales} ({event.width} × {event.height}), "
-        f"iteration {event.iteration} of {event.iterations}, about {left} left"
+    which = _("layer {number} of {count}, ").format(number=place + 1, count=count) if count > 1 else ""
+    seconds, minutes = _("{seconds:.0f} s"), _("{minutes:.0f} min")
+    left = (seconds if seconds_left < 100 else minutes).format(seconds=seconds_left, minutes=seconds_left / 60)
+    text = _(
+        "Neural style: {layer}scale {scale} of {scales} ({width} × {height}), iteration {iteration} of {iterations}, "
+        "about {left} left"
+    )
+    return text.format(
+        layer=which,
+        scale=event.scale,
+        scales=event.scales,
+        width=event.width,
+        height=event.height,
+        iteration=event.iteration,
+        iterations=event.iterations,
+        left=left,
     )
 
 
@@ -208,7 +226,8 @@ def _regions(image: Gimp.Image, names: Sequence[str], count: int) -> list[Gimp.D
         Refusal: there are more regions than styles, or the image has none of that name.
     """
     if len(names) > count:
-        raise Refusal(f"The number of regions is {len(names)} and that of styles {count}; give one style for each.")
+        sentence = _("The number of regions is {regions} and that of styles {styles}; give one style for each.")
+        raise Refusal(sentence.format(regions=len(names), styles=count))
     found = [layers.find_region(image, name) if name else None for name in names]
     # What nothing is selected in works on everything, as always in GIMP.
     nothing = Gimp.Selection.is_empty(image)
@@ -223,7 +242,8 @@ def _check_blend(chosen: Settings, count: int) -> None:
         Refusal: it is not so.
     """
     if (numbers := len(settings.parse_blend(chosen.blend))) not in (0, count):
-        raise Refusal(f"The number of styles is {count} and that of weights in “blend” {numbers}; give one for each.")
+        sentence = _("The number of styles is {styles} and that of weights in “blend” {numbers}; give one for each.")
+        raise Refusal(sentence.format(styles=count, numbers=numbers))
 
 
 def _layer_name(look: Look, styles: Sequence[Style]) -> str:
@@ -233,13 +253,12 @@ def _layer_name(look: Look, styles: Sequence[Style]) -> str:
 
 def _add_argument(procedure: Gimp.Procedure, setting: Setting) -> None:
     """Make an argument of the PDB from an entry of the table of settings."""
-    label = f"{setting.label} ({setting.unit})" if setting.unit else setting.label
-    described = (setting.dashed, label, setting.help)
+    described = (setting.dashed, _(setting.title), _(setting.help))
     flags = GObject.ParamFlags.READWRITE
     if setting.choices:
         choice = Gimp.Choice.new()
         for number, each in enumerate(setting.choices):
-            choice.add(each.value, number, each.label, each.help)
+            choice.add(each.value, number, _(each.label), _(each.help))
         procedure.add_choice_argument(*described, choice, setting.default, flags)
     elif setting.kind is str:
         procedure.add_string_argument(*described, setting.default, flags)

@@ -10,6 +10,7 @@ from gi.repository import Gegl, Gimp, Gio, GLib
 from plugin.gimp import layers
 from plugin.gimp.layers import Refusal
 from plugin.protocol import Picture, PictureFile
+from plugin.words import _
 
 _ONLY_GIMP_READS = (
     *(".xcf", ".xcf.gz", ".xcfgz", ".xcf.bz2", ".xcfbz2", ".xcf.xz", ".xcfxz"),
@@ -37,29 +38,32 @@ def read(file: Gio.File | None) -> Style:
         Refusal: there is none, or it cannot be read; what is in it the engine looks at.
     """
     if file is None:
-        raise Refusal("No style is chosen; choose a picture whose style the layer shall have and try again.")
+        raise Refusal(_("No style is chosen; choose a picture whose style the layer shall have and try again."))
     name = file.get_basename()
     try:
         kind = file.query_file_type(Gio.FileQueryInfoFlags.NONE, None)
         if kind in (Gio.FileType.DIRECTORY, Gio.FileType.SPECIAL):
-            raise Refusal(f"The style “{name}” is not a file but a folder or a device; choose a picture.")
-        _, data, _ = file.load_contents(None)
+            sentence = _("The style “{name}” is not a file but a folder or a device; choose a picture.")
+            raise Refusal(sentence.format(name=name))
+        data = file.load_contents(None)[1]
         picture: Picture | PictureFile = PictureFile(name, data)
         if name.lower().endswith(_ONLY_GIMP_READS):
             picture = _read_with_gimp(file, name)
     except GLib.Error as error:
-        raise Refusal(f"The style “{name}” cannot be read ({error.message}); choose another picture.") from error
+        sentence = _("The style “{name}” cannot be read ({error}); choose another picture.")
+        raise Refusal(sentence.format(name=name, error=error.message)) from error
     return Style(name, hashlib.sha256(data).hexdigest(), picture)
 
 
 def _read_with_gimp(file: Gio.File, name: str) -> Picture:
     image = Gimp.file_load(Gimp.RunMode.NONINTERACTIVE, file)
     if image is None:
-        raise Refusal(f"The style “{name}” cannot be opened by GIMP; choose another picture.")
+        raise Refusal(_("The style “{name}” cannot be opened by GIMP; choose another picture.").format(name=name))
     try:
         width, height = image.get_width(), image.get_height()
         if width * height > _LARGEST_AREA:
-            raise Refusal(f"The style “{name}” has {width} × {height} pixels; make it smaller and try again.")
+            sentence = _("The style “{name}” has {width} × {height} pixels; make it smaller and try again.")
+            raise Refusal(sentence.format(name=name, width=width, height=height))
         pixels = layers.visible(image).get_buffer()
         rectangle = Gegl.Rectangle.new(0, 0, width, height)
         return Picture(width, height, pixels.get(rectangle, 1.0, "R'G'B'A float", Gegl.AbyssPolicy.NONE))

@@ -32,7 +32,7 @@ def refused(
     assert outcome.status == ERROR, outcome.status
     assert engines() == []
     assert "Traceback" not in outcome.sentence
-    assert outcome.sentence.endswith("."), outcome.sentence
+    assert outcome.sentence.endswith((".", "。")), outcome.sentence
     assert len(outcome.sentence) < 300
     print(f"sentence: {outcome.sentence}")
     return outcome.sentence
