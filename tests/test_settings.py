@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from plugin import __main__ as command_line
 from plugin.settings import TABLE, Settings
 
 
@@ -42,3 +43,11 @@ def test_what_is_out_of_range_is_refused_in_one_sentence(values: dict[str, objec
 def test_an_unknown_setting_is_refused() -> None:
     with pytest.raises(ValueError, match="There is no setting “strenght”"):
         Settings.from_json({"strenght": 1})
+
+
+@pytest.mark.parametrize("command", ["stylize", "sweep", "bench"])
+def test_the_command_line_explains_its_flags(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        command_line.main([command, "--help"])
+    assert end.value.code == 0
+    assert "--precision" in capsys.readouterr().out

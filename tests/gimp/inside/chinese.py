@@ -19,7 +19,7 @@ def test_menu_entry_settings_and_help_are_translated() -> None:
     assert procedure.get_blurb() == "以某幅图像的风格绘制图层"
     assert _CHINESE.search(procedure.get_help())
     arguments = {each.get_name(): each for each in procedure.get_arguments()}
-    assert arguments["style-scale"].get_nick() == "笔触大小（%）(_K)"
+    assert arguments["style-scale"].get_nick() == "笔触大小(%)(_K)"
     for name in ("style", "more-styles", "regions", *(setting.dashed for setting in settings.TABLE)):
         assert _CHINESE.search(arguments[name].get_blurb()), name
     quality = Gimp.param_spec_choice_get_choice(arguments["quality"])
