@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from gi.repository import Gimp, GimpUi, Gio, GObject, Gtk, Pango
+from gi.repository import Atk, Gimp, GimpUi, Gio, GObject, Gtk, Pango
 
 from plugin import locations
-from plugin.gimp import layers
+from plugin.gimp import access, layers
 from plugin.settings import TABLE, Group
 from plugin.words import _
 
@@ -33,6 +33,8 @@ def run(procedure: Gimp.Procedure, config: Gimp.ProcedureConfig, image: Gimp.Ima
     for name in ("strength", "style-scale"):
         window.get_scale_entry(name, 1.0)
     for setting in TABLE:
+        if setting.choices:
+            window.get_widget(setting.dashed, Gtk.ComboBox)  # GIMP 3.2 would make radio buttons of up to three
         if setting.maximum is not None and setting.maximum <= 1:
             window.get_spin_scale(setting.dashed, 1.0)  # a spin button cuts the digits of so small a range
     for title, group in _PAGES.items():
@@ -60,6 +62,7 @@ def run(procedure: Gimp.Procedure, config: Gimp.ProcedureConfig, image: Gimp.Ima
     box = window.get_content_area()
     box.pack_start(style, False, False, 0)
     box.reorder_child(style, 0)
+    access.name_widgets(window)
     confirmed = window.run()
     window.destroy()
     return confirmed
@@ -119,6 +122,7 @@ class _Styles(Gtk.Box):
                 place.append(key, label)
             place.set_active_id(region)
             place.connect("changed", self._move, row)
+            place.get_accessible().add_relationship(Atk.RelationType.LABELLED_BY, name.get_accessible())
             self._rows.attach(name, 0, row, 1, 1)
             self._rows.attach(place, 1, row, 1, 1)
             if row:
