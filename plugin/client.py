@@ -1,4 +1,4 @@
-"""Start an engine, send it jobs, follow their events, cancel them, end it."""
+"""Start an engine, send it jobs, follow their events, ask how long they take, stop or cancel them, end it."""
 
 from __future__ import annotations
 
@@ -20,12 +20,15 @@ from plugin.protocol import (
     Cancel,
     Cancelled,
     Cell,
+    Estimate,
+    Estimated,
     Failure,
     Hello,
     Job,
     Message,
     Progress,
     Result,
+    Stop,
     Submit,
     Sweep,
     Swept,
@@ -54,6 +57,10 @@ class EngineMissing(EngineError):
                 "Neural Style."
             ).format(folder=locations.engine_folder())
         )
+
+
+class JobFailed(EngineError):
+    """The engine could not do a job and says why; it goes on and takes others."""
 
 
 class JobCancelled(Exception):
@@ -102,14 +109,16 @@ def log_to_file() -> None:
 
 
 class Engine:
-    """An engine process. Use it as a context manager; at the end of the block no process is left.
+    """An engine process, as yet without a word from it. Use it as a context manager, which waits for it to be ready;
+    at the end of the block no process is left.
 
     Raises:
         EngineMissing: the engine is not installed.
-        EngineError: it does not start, or is of another version.
+        EngineError: it cannot be started.
     """
 
     hello: Hello
+    """What it said of itself when it was ready."""
 
     def __init__(self) -> None:
         log_to_file()
@@ -132,10 +141,20 @@ class Engine:
             sentence = _("The Neural Style engine does not start ({error})")
             raise self._error(sentence.format(error=error.strerror)) from error
         self._events: queue.Queue[Message | Exception | None] = queue.Queue()
-        self._write_lock = threading.Lock()
+        self._estimates: queue.Queue[Estimated | None] = queue.Queue()
+        self._write_lock, self._estimate_lock = threading.Lock(), threading.Lock()
+        self._is_killed = False
         threading.Thread(target=self._follow, daemon=True).start()
         self._stderr_pump = threading.Thread(target=self._keep_log, daemon=True)
         self._stderr_pump.start()
+
+    def wait_until_ready(self) -> None:
+        """Wait for the engine's first message, and end the engine when it is not the right one.
+
+        Raises:
+            EngineError: it does not start or is of another version.
+            JobCancelled: :meth:`kill` came first.
+        """
         try:
             self._shake_hands()
         except BaseException:
@@ -154,8 +173,9 @@ class Engine:
         """Submit a job and yield its events; the last one is its Result.
 
         Raises:
-            EngineError: the job failed or the engine died.
-            JobCancelled: :meth:`cancel` came first.
+            JobFailed: the job cannot be done.
+            EngineError: the engine died or talks nonsense; it can only be closed now.
+            JobCancelled: :meth:`cancel` or :meth:`kill` came first.
         """
         for event in self._answers(Submit(job)):
             if isinstance(event, (Progress, Result)):
@@ -165,7 +185,7 @@ class Engine:
         """Submit a grid search and yield its events; the last one is its end, Swept.
 
         Raises:
-            EngineError: the sweep failed or the engine died.
+            JobFailed, EngineError: as for :meth:`run`.
             JobCancelled: :meth:`cancel` with the id of the sweep's job came first.
         """
         for event in self._answers(sweep):
@@ -173,9 +193,34 @@ class Engine:
                 yield event
 
     def cancel(self, job_id: int) -> None:
-        """Ask the engine to give up a job or a sweep; may be called from any thread."""
-        with contextlib.suppress(OSError):
+        """Ask the engine to give up a job or a sweep; may be called from any thread.
+
+        It waits for whatever is being sent at the time.
+        """
+        with contextlib.suppress(OSError, ValueError):  # ended, or even closed
             self._send(Cancel(job_id))
+
+    def stop(self, job_id: int) -> None:
+        """Ask the engine to end a job with what is there now, as its Result; else as :meth:`cancel`."""
+        with contextlib.suppress(OSError, ValueError):
+            self._send(Stop(job_id))
+
+    def estimate(self, question: Estimate) -> Estimated:
+        """How long jobs will take; may be called from any thread, also while one is running.
+
+        Raises:
+            EngineError: the engine died.
+        """
+        with self._estimate_lock:
+            try:
+                self._send(question)
+            except (OSError, ValueError) as error:
+                raise self._died() from error
+            answer = self._estimates.get()
+        if answer is None:
+            self._estimates.put(None)  # for whoever asks again
+            raise self._died()
+        return answer
 
     def close(self) -> None:
         """End the engine: first by closing its input, then by force."""
@@ -191,7 +236,13 @@ class Engine:
             process.wait()
         self._stderr_pump.join(_GOODBYE_SECONDS)
 
+    def kill(self) -> None:
+        """End the engine at once; may be called from any thread. What another thread waits for is cancelled."""
+        self._is_killed = True
+        self._process.kill()
+
     def __enter__(self) -> Engine:
+        self.wait_until_ready()
         return self
 
     def __exit__(
@@ -219,13 +270,15 @@ class Engine:
         try:
             self._send(request)
         except OSError as error:
+            if self._is_killed:
+                raise JobCancelled from error
             raise self._died() from error
         while True:
             event = self._next(None)
             if getattr(event, "id", request.job.id) != request.job.id:
                 continue  # the end of a job that was abandoned before this one
             if isinstance(event, Failure):
-                raise EngineError(event.message)
+                raise JobFailed(event.message)
             if isinstance(event, Cancelled):
                 raise JobCancelled
             yield event
@@ -239,6 +292,8 @@ class Engine:
 
     def _next(self, timeout: float | None) -> Message:
         event = self._events.get(timeout=timeout)
+        if self._is_killed:
+            raise JobCancelled
         if event is None:
             raise self._died()
         if isinstance(event, Exception):
@@ -250,11 +305,15 @@ class Engine:
         assert self._process.stdout is not None
         try:
             while (message := protocol.read(self._process.stdout)) is not None:
-                self._events.put(message)
+                if isinstance(message, Estimated):
+                    self._estimates.put(message)
+                else:
+                    self._events.put(message)
             self._events.put(None)
         except (protocol.ProtocolError, OSError, ValueError) as error:
             _log.exception("the engine's output cannot be read")
             self._events.put(error)
+        self._estimates.put(None)
 
     def _keep_log(self) -> None:
         assert self._process.stderr is not None

@@ -74,9 +74,10 @@ class Grid:
             raise ValueError(sentence.format(cells=cells, most=MOST_CELLS))
         return cls(base, checked)
 
-    def places(self) -> list[tuple[int, ...]]:
-        """All of them, the last axis fastest."""
-        return list(itertools.product(*(range(len(values)) for values in self.vary.values())))
+    def places(self, center: Sequence[int] | None = None) -> list[tuple[int, ...]]:
+        """All of them, the last axis fastest; with a center, the nearest to it first."""
+        places = list(itertools.product(*(range(len(values)) for values in self.vary.values())))
+        return places if center is None else sorted(places, key=lambda place: math.dist(place, center))
 
     def changed(self, place: Sequence[int]) -> dict[str, Any]:
         """The varied settings of a cell."""
@@ -85,6 +86,32 @@ class Grid:
     def settings(self, place: Sequence[int]) -> Settings:
         """All settings of a cell."""
         return dataclasses.replace(self.base, **self.changed(place))
+
+
+def around(name: str, present: Any, count: int = 5) -> list[Any]:
+    """Values to try of a setting, in their order, with the present one among them; at most ``count`` of a number.
+
+    Raises:
+        ValueError: there is no setting of that name, or its values are texts.
+    """
+    setting = next((setting for setting in TABLE if setting.name == name), None)
+    if setting is None or setting.parse is not None:
+        raise ValueError(f"{name!r} is nothing to try values of.")
+    if setting.choices:
+        return [choice.value for choice in setting.choices if choice.value != "auto" or present == "auto"]
+    if setting.kind is bool:
+        return [False, True]
+    assert setting.minimum is not None and setting.maximum is not None
+    shifts = [shift for shift in range(1 - count, count) if shift]
+    if step := _STEPS.get(name):
+        others = [present + step * shift for shift in shifts]
+    else:
+        others = [float(f"{(present or 1) * _FACTORS.get(name, 2.0) ** shift:.2g}") for shift in shifts]
+    possible = [value for value in others if setting.minimum <= value <= setting.maximum]
+    values = sorted({setting.kind(value) for value in (*possible, present)})
+    place = values.index(present)
+    first = max(0, min(place - count // 2, len(values) - count))
+    return values[first : first + count]
 
 
 def parse(texts: Iterable[str]) -> dict[str, list[Any]]:
@@ -125,6 +152,12 @@ def listed(changed: Mapping[str, Any]) -> str:
     """``strength 50, style-scale 200``."""
     return ", ".join(f"{name.replace('_', '-')} {written(value)}" for name, value in changed.items())
 
+
+_STEPS = {"strength": 20.0, "seed": 1}
+"""From one value to the next, of settings that are not tried in multiples."""
+
+_FACTORS = {"style_scale": 2**0.5}
+"""From one value to the next, where it is not 2."""
 
 _SWITCH = {"on": True, "true": True, "yes": True, "off": False, "false": False, "no": False}
 

@@ -250,7 +250,8 @@ class Settings:
     )
     content_layers: str = _text(
         "Content layers",
-        "Feature maps of the content loss with their weights, relu4_2 or relu3_1:0.5,relu4_2; empty is relu4_2.",
+        "Feature maps of the content loss with their weights, such as relu3_1:0.5,relu4_2; empty is as the quality has "
+        "them.",
         parse_layers,
         group=Group.OBJECTIVE,
     )
@@ -400,6 +401,19 @@ class Settings:
             sentence = _("There is no setting “{name}”; the settings are {names}.")
             raise ValueError(sentence.format(name=unknown[0], names=", ".join(s.name for s in TABLE)))
         return cls(**values)
+
+
+_LARGEST = {"draft": 512, "normal": 1024, "high": 2048, "gatys": 512}
+"""Long side to work at on a processor, by quality."""
+
+
+def working_size(settings: Settings, long_side: int, device: str) -> int:
+    """Long side that a picture of ``long_side`` is worked at, in pixels: its own one where that is not too much.
+
+    ``device`` is what does the computing; on all but ``cpu`` it is soon done and twice as much is not too much.
+    """
+    largest = _LARGEST[settings.quality] * (1 if device == "cpu" else 2)
+    return settings.size or min(long_side, largest)
 
 
 def _table() -> Iterator[Setting]:

@@ -47,3 +47,8 @@ def _(text: str) -> str:
     One with values in it is translated first and then filled: ``_("{a} of {b}").format(…)``.
     """
     return _catalogue.gettext(text) if text else text  # to gettext an empty text means the catalogue's header
+
+
+def without_mnemonic(label: str) -> str:
+    """A label without the mark of its key: ``Stro_ke size``, and in Chinese ``笔触大小(_K)``."""
+    return re.sub(r"\(_\w\)|_", "", label)

@@ -95,7 +95,7 @@ def main() -> None:
 
 def _of_settings() -> Iterator[str]:
     for setting in settings.TABLE:
-        yield from (setting.group, setting.label, setting.title, setting.help)
+        yield from (setting.group, setting.label, setting.title, setting.unit, setting.help)
         for choice in setting.choices:
             yield from (choice.label, choice.help)
 

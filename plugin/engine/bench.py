@@ -206,7 +206,7 @@ def _measured(options: argparse.Namespace, device: Device) -> Bench:
                 for case in _cases(options, size):
                     timing, peak = _step(transfer, case, options)
                     _say(f"{size} px, {name}, {case}: {_seconds(timing.median)}")
-                    of_step = alone[: LAYERS.index(_deepest(case.recipe)) + 1]
+                    of_step = alone[: LAYERS.index(case.recipe.deepest) + 1]
                     entry = _step_entry(case, timing, of_step, rate)
                     if case.tile is None:
                         whole[case.quality, case.measure] = timing.median
@@ -224,7 +224,7 @@ def _cases(options: argparse.Namespace, size: int) -> Iterator[Case]:
         yield Case(size, quality, measure)
     tiled = Case(size, *STEPS[1], tile=options.tile)
     width, height = _extent(size)
-    pieces = tiles.cut(height, width, options.tile, _deepest(tiled.recipe))
+    pieces = tiles.cut(height, width, options.tile, tiled.recipe.deepest)
     if size == max(options.sizes) and len(pieces) > 1:
         yield tiled
 
@@ -300,7 +300,7 @@ def _convolutions(device: Device, size: int, repeats: int) -> list[Convolution]:
 
     With gatys' border of zeros; the other qualities make the first of them one pixel larger all around.
     """
-    deepest = max((_deepest(Case(size, *step).recipe) for step in STEPS), key=LAYERS.index)
+    deepest = max((Case(size, *step).recipe.deepest for step in STEPS), key=LAYERS.index)
     network = VGG16([deepest], device.torch_device, device.dtype)
     width, height = _extent(size)
     found = []
@@ -571,10 +571,6 @@ def _total(convolutions: Sequence[Convolution]) -> float:
 def _flops(convolutions: Sequence[Convolution]) -> int:
     """There and back."""
     return sum(2 * convolution.flops for convolution in convolutions)
-
-
-def _deepest(chosen: Recipe) -> str:
-    return max((*chosen.weights.style, *chosen.weights.content), key=LAYERS.index)
 
 
 @cache

@@ -68,6 +68,7 @@ class Canvas:
         grey: paint in luma and deliver grey.
         colors: how far the picture keeps its own, a value of the setting ``preserve_colors``.
         wraps: whether left and right, top and bottom of the painting are to meet.
+        whole: the picture whose colors the styles are matched with, 4×h×w; the content itself where it is None.
 
     Raises:
         Refusal: a picture is transparent everywhere, or a region is empty.
@@ -81,6 +82,7 @@ class Canvas:
         grey: bool = False,
         colors: str = "off",
         wraps: bool = False,
+        whole: Tensor | None = None,
     ) -> None:
         self._wraps = wraps
         width, height = self._fit(content, working_size)
@@ -93,16 +95,17 @@ class Canvas:
         self._content_alpha = content[3:]
         # What every scale and every preview is made from: the whole picture may be far larger.
         self._working = tuple(
-            None if whole is None else pictures.resize(whole, width, height).clamp(0, 1)
-            for whole in (self._content, self._content_alpha, None if self._alpha is None else self._alpha[None])
+            None if part is None else pictures.resize(part, width, height).clamp(0, 1)
+            for part in (self._content, self._content_alpha, None if self._alpha is None else self._alpha[None])
         )
-        painted = self._painted_channels(self._content)
+        palette, palette_alpha = (self._content, self._alpha) if whole is None else _without_holes(whole, "The layer")
+        palette = self._painted_channels(palette)
         self._styles: list[tuple[Tensor, Tensor | None]] = []
         for style in styles:
             picture, alpha = _without_holes(style.picture, _("The style picture"))
             picture = self._painted_channels(picture)
             if colors == "histogram" or (colors == "luminance" and not grey):
-                picture = pictures.recolor(picture, painted, alpha, self._alpha)
+                picture = pictures.recolor(picture, palette, alpha, palette_alpha)
             self._styles.append((picture, alpha))
         self._regions = _guidance(content, styles)
         regions = [region for region in self._regions if isinstance(region, Tensor)]
@@ -226,7 +229,12 @@ class Canvas:
         return pictures.luma(rgb) if self._grey or self._colors == "luminance" else rgb
 
     def _fit(self, content: Tensor, size: int) -> tuple[int, int]:
-        return pictures.fit(content.shape[-1], content.shape[-2], size, _GRID if self._wraps else 1)
+        return extent(content.shape[-1], content.shape[-2], size, self._wraps)
+
+
+def extent(width: int, height: int, size: int, wraps: bool) -> tuple[int, int]:
+    """Width and height in pixels that a picture of these proportions is painted at, at a scale."""
+    return pictures.fit(width, height, size, _GRID if wraps else 1)
 
 
 def _without_holes(rgba: Tensor, subject: str) -> tuple[Tensor, Tensor | None]:

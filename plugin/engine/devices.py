@@ -6,6 +6,7 @@ import dataclasses
 import os
 import platform
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -31,6 +32,7 @@ class Device:
         return torch.device(self.kind)
 
 
+@cache
 def available() -> dict[str, Device]:
     """Every device of this computer by its kind, the best one first; the CPU is always there."""
     found: dict[str, Device] = {}

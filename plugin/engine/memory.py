@@ -54,9 +54,7 @@ def plan(pixels: int, channels: int, device: Device, gigabytes: float) -> Plan:
         channels: of the picture, 1 or 3.
         gigabytes: the budget in GiB; 0 is 60 % of what is free.
     """
-    if _glibc is not None:
-        _glibc.malloc_trim(0)  # what a job before has freed is free for everybody again
-    budget = gigabytes * 2**30 or _SHARE * free(device)
+    budget = (gigabytes or share(device)) * 2**30
     item = device.dtype.itemsize
     left = budget - pixels * _KEPT_BYTES[item]
     pair = 2 * 4 * channels * pixels
@@ -70,6 +68,13 @@ def plan(pixels: int, channels: int, device: Device, gigabytes: float) -> Plan:
     # A power of 2: what is free changes from one moment to the next, and the same job shall have the same tiles.
     side = 2 ** int(math.log2(max(area, 1) ** 0.5))
     return Plan(max(_SMALLEST_TILE, side), history, halved)
+
+
+def share(device: Device) -> float:
+    """GiB that the painting may take of what is free now."""
+    if _glibc is not None:
+        _glibc.malloc_trim(0)  # what a job before has freed is free for everybody again
+    return _SHARE * free(device) / 2**30
 
 
 def keep_freed() -> None:

@@ -10,15 +10,11 @@ from dataclasses import dataclass
 import torch
 
 from plugin.engine import statistics, vgg
-from plugin.engine.devices import Device
 from plugin.engine.memory import Plan
 from plugin.engine.metrics import CONTENT_LAYER, STYLE_LAYERS
 from plugin.engine.objective import Weights
 from plugin.engine.optimizers import LBFGS, Adam, GradientDescent, Optimizer
-from plugin.settings import Settings, parse_layers
-
-_STEADY = 125**2
-"""Pixels that take as long as what a step takes of itself; it was so on processors with AVX2 and with AMX."""
+from plugin.settings import LAYERS, Settings, parse_layers
 
 Measure = Callable[[statistics.Moments], statistics.StyleMeasure]
 
@@ -30,11 +26,6 @@ class Scale:
     size: int
     iterations: int
 
-    @property
-    def cost(self) -> float:
-        """How long it takes relative to other scales: most of a step grows with the picture, some of it does not."""
-        return self.iterations * (self.size**2 + _STEADY)
-
 
 @dataclass(frozen=True)
 class Recipe:
@@ -43,8 +34,6 @@ class Recipe:
     measure: Measure
     weights: Weights
     border: vgg.Border
-    largest: int
-    """Long side to work at on a processor where the settings leave it open; a smaller picture is worked at its own."""
     coarsest: int
     """Long side of the first scale, about."""
     growth: float
@@ -62,9 +51,14 @@ class Recipe:
     optimizer: str = "adam"
     pooling: vgg.Pooling = "max"
 
-    def largest_on(self, device: Device) -> int:
-        """Long side to work at where the settings leave it open, twice as long where the work is soon done."""
-        return self.largest if device.kind == "cpu" else 2 * self.largest
+    @property
+    def deepest(self) -> str:
+        """The layer up to which the network is needed."""
+        return max((*self.weights.style, *self.weights.content), key=LAYERS.index)
+
+    def style_size(self, size: float, style_scale: float, own_size: int) -> int:
+        """Long side of a style's picture at a scale of so many pixels; ``style_scale`` is the setting, in percent."""
+        return round(min(round(size * style_scale / 100), self.enlarge_style * own_size))
 
     def scales(self, size: int) -> list[Scale]:
         """The scales on the way to a working size."""
@@ -190,14 +184,14 @@ far from the photograph's: Euclidean on six pairs, within a fifth; Mahalanobis b
 _NORMAL = Recipe(
     measure=statistics.Wasserstein,
     weights=Weights(
-        # More than style-transfer-pytorch's 0.007: a cat in Hokusai's waves has to stay a cat.
-        content={CONTENT_LAYER: 0.026},
+        # More than style-transfer-pytorch's 0.007 at relu4_2 alone: a cat in Hokusai's waves has to stay a cat, and a
+        # small face, which has only a few positions there, a face.
+        content={CONTENT_LAYER: 0.02, "relu3_1": 0.015},
         style=_BALANCED["wasserstein"][1],
         tv=_TV,
         box=1e-7,
     ),
     border="replicate",
-    largest=1024,
     coarsest=128,
     growth=math.sqrt(2),
     iterations=(150, 40),
@@ -207,9 +201,9 @@ _NORMAL = Recipe(
 )
 
 _QUALITIES: Mapping[str, Recipe] = {
-    "draft": dataclasses.replace(_NORMAL, largest=512, iterations=(60, 12)),
+    "draft": dataclasses.replace(_NORMAL, iterations=(60, 12)),
     "normal": _NORMAL,
-    "high": dataclasses.replace(_NORMAL, largest=2048, iterations=(300, 80)),
+    "high": dataclasses.replace(_NORMAL, iterations=(300, 80)),
     # neural-style-pt at its defaults; it starts from noise and needs 1000 iterations.
     "gatys": Recipe(
         measure=statistics.Euclidean,
@@ -221,7 +215,6 @@ _QUALITIES: Mapping[str, Recipe] = {
             relative=False,
         ),
         border="zero",
-        largest=512,
         coarsest=128,
         growth=2,
         iterations=(30, 8),

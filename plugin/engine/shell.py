@@ -12,11 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from plugin.engine import devices, memory, pictures, plot, report
+from plugin import duration
+from plugin.engine import calibration, clock, devices, memory, pictures, plot, report
 from plugin.engine.canvas import Style, blend_weights
 from plugin.engine.pictures import Loaded
 from plugin.engine.refusal import Refusal
-from plugin.engine.transfer import Step, StyleTransfer, Task
+from plugin.engine.transfer import Step, StyleTransfer, Task, Transfers
 from plugin.settings import Settings
 from plugin.words import _
 
@@ -54,7 +55,12 @@ def _stylize(options: argparse.Namespace, settings: Settings) -> None:
     device = devices.choose(settings.device, settings.precision)
     every = options.report_every if options.report or options.plot else 0
     follower = _Follower(sys.stderr.isatty(), every)
-    painted = StyleTransfer(device).paint(task, follower)
+    transfers = Transfers(clock.stored())
+    transfer = transfers.on(device)
+    if sys.stderr.isatty():
+        print(f"{_estimate(transfer, task)}…", file=sys.stderr)
+    painted = transfer.paint(task, follower)
+    transfers.clocks.save()
     pictures.save(painted, options.output, content)
     seconds = time.perf_counter() - start
     follower.finish(f"{options.output}: {seconds:.1f} s on {device.name}")
@@ -71,6 +77,14 @@ def _stylize(options: argparse.Namespace, settings: Settings) -> None:
         plot.losses(
             follower.trace, options.plot, f"{options.content.name} × {', '.join(p.name for p in options.style)}"
         )
+
+
+def _estimate(transfer: StyleTransfer, task: Task) -> str:
+    """How long the painting will take. Where nothing was painted yet this takes some seconds."""
+    if not transfer.clock.knows:
+        calibration.calibrate(transfer)
+    seconds = transfer.clock.seconds(transfer.work(task.settings, task.sizes).whole)
+    return f"{duration.about(seconds)} on {transfer.device.name}"
 
 
 def read_task(options: argparse.Namespace, settings: Settings) -> tuple[Loaded, Task]:

@@ -7,9 +7,15 @@ from collections.abc import Iterator, Sequence
 from gi.repository import Atk, Gimp, GimpUi, Gio, GObject, Gtk, Pango
 
 from plugin import locations
-from plugin.gimp import access, layers
+from plugin.gimp import access, layers, output, restyle
+from plugin.gimp.explore import Explore
+from plugin.gimp.forecast import Forecast, Subject
+from plugin.gimp.layers import Box
+from plugin.gimp.preview import Preview
+from plugin.gimp.studio import Studio
+from plugin.gimp.variation import Variation
 from plugin.settings import TABLE, Group
-from plugin.words import _
+from plugin.words import _, without_mnemonic
 
 _FIRST_STYLE = locations.PLUG_IN_ROOT / "plugin" / "styles" / "van_gogh_village_street_in_auvers.jpg"
 """What the window opens with the first time, so that it also shows where the starter styles are."""
@@ -23,13 +29,67 @@ _PAGES = {_("Styles"): Group.FRONT} | {
 _PAGE_HEIGHT = 270
 """Pixels before an advanced page scrolls: with it the window has 635 and stays on a screen of 720."""
 
+_SETTINGS_WIDTH = 390
+"""Pixels; with less the scales are too short to be dragged finely."""
 
-def run(procedure: Gimp.Procedure, config: Gimp.ProcedureConfig, image: Gimp.Image) -> bool:
-    """Show the window until it is closed; ``config`` has what was chosen. False when it was cancelled."""
+
+def run(
+    procedure: Gimp.Procedure,
+    config: Gimp.ProcedureConfig,
+    image: Gimp.Image,
+    sources: Sequence[Gimp.Layer],
+    part: Box | None = None,
+) -> tuple[Studio, Sequence[Variation]] | None:
+    """Show the window until it is closed; ``config`` has what was chosen.
+
+    ``part`` is what is painted of the layer, whatever is selected.
+
+    Returns:
+        The window's studio, whose engine is warm and now the caller's to close, and what is to be painted besides as
+        variations of what is in ``config``, if any; None when the window was cancelled.
+    """
     GimpUi.init(procedure.get_name())
     if config.get_property("style") is None:
         config.set_property("style", Gio.File.new_for_path(str(_FIRST_STYLE)))
-    window = GimpUi.ProcedureDialog.new(procedure, config, _("Neural Style Transfer"))
+    studio = Studio()
+    preview = Preview(image, sources, part, config, studio)
+    title = without_mnemonic(procedure.get_menu_label()).rstrip("…")
+    window = GimpUi.ProcedureDialog.new(procedure, config, title)
+    panes = Gtk.Box(orientation=Gtk.Orientation.HORIZONTAL, spacing=12, visible=True)
+    panes.pack_start(preview, True, True, 0)
+    panes.pack_start(_settings(window, config, image), False, False, 0)
+    window.get_content_area().pack_start(panes, True, True, 0)
+    subject = Subject(image, sources, part, config)
+    forecast = Forecast(subject, studio, preview.set_time)
+    variations: list[Variation] = []
+
+    def explore(_button: Gtk.Button) -> None:
+        preview.pause()
+        variations.extend(Explore(window, subject, studio).run())
+        if variations:
+            window.response(Gtk.ResponseType.OK)
+        else:
+            preview.resume()
+
+    button = Gtk.Button.new_with_mnemonic(_("E_xplore…"))
+    button.set_tooltip_text(_("Small paintings with other settings, to choose from"))
+    button.connect("clicked", explore)
+    preview.add_button(button)
+    access.name_widgets(window)
+    confirmed = window.run()
+    preview.close()
+    forecast.close()
+    window.destroy()
+    while Gtk.events_pending():
+        Gtk.main_iteration()  # the window is gone at once, however long the engine takes to end
+    if confirmed:
+        return studio, variations
+    studio.close()
+    return None
+
+
+def _settings(window: GimpUi.ProcedureDialog, config: Gimp.ProcedureConfig, image: Gimp.Image) -> Gtk.Box:
+    """The right side: the style, what matters most, and all the rest under *Advanced*."""
     for name in ("strength", "style-scale"):
         window.get_scale_entry(name, 1.0)
     for setting in TABLE:
@@ -37,35 +97,46 @@ def run(procedure: Gimp.Procedure, config: Gimp.ProcedureConfig, image: Gimp.Ima
             window.get_widget(setting.dashed, Gtk.ComboBox)  # GIMP 3.2 would make radio buttons of up to three
         if setting.maximum is not None and setting.maximum <= 1:
             window.get_spin_scale(setting.dashed, 1.0)  # a spin button cuts the digits of so small a range
-    for title, group in _PAGES.items():
-        window.get_label(f"{group}-title", title, False, False)
-        page = window.fill_box(f"{group}-page", [name for name in _names(group) if name not in _IN_FRONT])
-        page.set_border_width(6)
-        if group == Group.FRONT:
-            styles = _Styles(window, config, image)
-            page.pack_start(styles, False, False, 0)
-            page.reorder_child(styles, 0)
-        scrolled = window.fill_scrolled_window(f"{group}-scrolled", f"{group}-page")
-        scrolled.set_policy(Gtk.PolicyType.NEVER, Gtk.PolicyType.AUTOMATIC)
-        scrolled.set_min_content_height(_PAGE_HEIGHT)
-    groups = _PAGES.values()
-    window.fill_notebook("pages", [f"{group}-title" for group in groups], [f"{group}-scrolled" for group in groups])
-    window.get_label("advanced-title", _("_Advanced"), False, True)
-    advanced = window.fill_expander("advanced", "advanced-title", False, "pages")
-    # Nobody should wonder about a style that was added another time and is out of sight.
-    advanced.set_expanded(bool(config.get_property("more-styles")))
-    window.fill([*_IN_FRONT, "advanced"])
+    _advanced(window, config, image)
+    box = window.fill_box("settings", [*_IN_FRONT, *_among(config, restyle.NAMES), "advanced"])
     style = _style_chooser(config)
     labels = Gtk.SizeGroup.new(Gtk.SizeGroupMode.HORIZONTAL)
     labels.add_widget(style.get_label_widget())
     labels.add_widget(window.get_widget("quality", GObject.TYPE_NONE).get_label())
-    box = window.get_content_area()
     box.pack_start(style, False, False, 0)
     box.reorder_child(style, 0)
-    access.name_widgets(window)
-    confirmed = window.run()
-    window.destroy()
-    return confirmed
+    box.set_size_request(_SETTINGS_WIDTH, -1)
+    box.show()
+    return box
+
+
+def _advanced(window: GimpUi.ProcedureDialog, config: Gimp.ProcedureConfig, image: Gimp.Image) -> None:
+    """Make the expander ``advanced`` with a page for each group of settings."""
+    pages = {title: [name for name in _names(group) if name not in _IN_FRONT] for title, group in _PAGES.items()}
+    if result := _among(config, output.NAMES):
+        pages[_("Result")] = result
+    for title, names in pages.items():
+        window.get_label(f"{title}-title", title, False, False)
+        page = window.fill_box(f"{title}-page", names)
+        page.set_border_width(6)
+        if title == _("Styles"):
+            styles = _Styles(window, config, image)
+            page.pack_start(styles, False, False, 0)
+            page.reorder_child(styles, 0)
+        scrolled = window.fill_scrolled_window(f"{title}-scrolled", f"{title}-page")
+        scrolled.set_policy(Gtk.PolicyType.NEVER, Gtk.PolicyType.AUTOMATIC)
+        scrolled.set_min_content_height(_PAGE_HEIGHT)
+    window.fill_notebook("pages", [f"{title}-title" for title in pages], [f"{title}-scrolled" for title in pages])
+    window.get_label("advanced-title", _("_Advanced"), False, True)
+    advanced = window.fill_expander("advanced", "advanced-title", False, "pages")
+    advanced.set_resize_toplevel(False)  # the window has room for much of it, and grows by itself for the rest
+    # Nobody should wonder about a style that was added another time and is out of sight.
+    advanced.set_expanded(bool(config.get_property("more-styles")))
+
+
+def _among(config: Gimp.ProcedureConfig, names: Sequence[str]) -> list[str]:
+    """Those of the names that the procedure has as arguments."""
+    return [name for name in names if config.find_property(name)]
 
 
 def _names(group: str) -> list[str]:

@@ -6,6 +6,7 @@ image is held or changed while it works. When every picture is painted, :func:`a
 
 from __future__ import annotations
 
+import dataclasses
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -52,25 +53,54 @@ class Box:
 
 
 @dataclass(frozen=True)
+class View:
+    """A part of a layer as it is at some scale: 0.5 makes a picture half as wide and half as high."""
+
+    box: Box
+    scale: float = 1.0
+
+    @property
+    def width(self) -> int:
+        return max(1, round(self.box.width * self.scale))
+
+    @property
+    def height(self) -> int:
+        return max(1, round(self.box.height * self.scale))
+
+    def get(self, buffer: Gegl.Buffer, format: str, dx: int = 0, dy: int = 0) -> bytes:
+        """What a buffer has there, moved by ``dx``, ``dy`` in the buffer's own pixels."""
+        x, y = round((self.box.x + dx) * self.scale), round((self.box.y + dy) * self.scale)
+        rectangle = Gegl.Rectangle.new(x, y, self.width, self.height)
+        return buffer.get(rectangle, self.scale, format, Gegl.AbyssPolicy.NONE)
+
+
+@dataclass(frozen=True)
 class Look:
     """A layer as it looks, copied out of its image.
 
     ``pixels`` is in the layer's own precision and space and of the layer's size; ``format`` is babl's name for that.
     ``box`` is what the engine gets. ``selection`` holds the selection in ``box``, one sample a pixel in the format of a
-    layer mask, or is None where nothing is selected.
+    layer mask, or is None where nothing is selected. ``tattoo`` is GIMP's mark on the layer, which is saved with it.
     """
 
     layer: Gimp.Layer
     name: str
+    tattoo: int
     pixels: Gegl.Buffer
     format: str
     has_alpha: bool
     box: Box
     selection: bytes | None
 
-    def picture(self) -> Picture:
-        """The pixels in the box, for the engine."""
-        return Picture(self.box.width, self.box.height, _get(self.pixels, self.box.rectangle(), "R'G'B'A float"))
+    @property
+    def size(self) -> Gegl.Rectangle:
+        """The layer's."""
+        return self.pixels.get_extent()
+
+    def picture(self, view: View | None = None) -> Picture:
+        """The pixels in the box, or in view, for the engine."""
+        view = view or View(self.box)
+        return Picture(view.width, view.height, view.get(self.pixels, "R'G'B'A float"))
 
     def paint(self, picture: Picture) -> None:
         """Put a picture's colors into the box; alpha stays as it is, to the last bit.
@@ -93,22 +123,41 @@ class Look:
         size = Babl.format_get_bytes_per_pixel(format) // Babl.format_get_n_components(format)
         return array(_SAMPLE_CODES[size], _get(self.pixels, rectangle, self.format))
 
-    def make_layer(self, image: Gimp.Image, name: str) -> Gimp.Layer:
-        """A new layer with these pixels that is not yet in the image."""
-        size = self.pixels.get_extent()
+    def make_layer(self, image: Gimp.Image, name: str, opacity: float = 100, has_own_mode: bool = True) -> Gimp.Layer:
+        """A new layer with these pixels that is not yet in the image; ``opacity`` is in percent.
+
+        ``has_own_mode`` gives it the layer's mode instead of the normal one.
+        """
         kind = _TYPES[image.get_base_type()][self.has_alpha]
-        layer = Gimp.Layer.new(image, name, size.width, size.height, kind, self.layer.get_opacity(), _mode(self.layer))
-        layer.set_blend_space(self.layer.get_blend_space())
-        layer.set_composite_space(self.layer.get_composite_space())
-        layer.set_composite_mode(self.layer.get_composite_mode())
+        layer = Gimp.Layer.new(image, name, self.size.width, self.size.height, kind, opacity, Gimp.LayerMode.NORMAL)
+        if has_own_mode:
+            self._lend_mode(layer)
         _, x, y = self.layer.get_offsets()
         layer.set_offsets(x, y)
-        target = layer.get_buffer()
-        self.pixels.copy(size, Gegl.AbyssPolicy.NONE, target, size)
-        target.flush()
+        self.fill(layer)
         if self.selection is not None:
             self._add_mask(layer, self.selection)
         return layer
+
+    def make_group(self, image: Gimp.Image, name: str, opacity: float, has_own_mode: bool) -> Gimp.GroupLayer:
+        """A new group that is to be seen as :meth:`make_layer`'s layer is."""
+        group = Gimp.GroupLayer.new(image, name)
+        group.set_opacity(opacity)
+        if has_own_mode:
+            self._lend_mode(group)
+        return group
+
+    def _lend_mode(self, layer: Gimp.Layer) -> None:
+        layer.set_mode(_mode(self.layer))
+        layer.set_blend_space(self.layer.get_blend_space())
+        layer.set_composite_space(self.layer.get_composite_space())
+        layer.set_composite_mode(self.layer.get_composite_mode())
+
+    def fill(self, layer: Gimp.Layer) -> None:
+        """Put these pixels into a layer of their size, of which GIMP keeps no state for undo."""
+        target = layer.get_buffer()
+        self.pixels.copy(self.size, Gegl.AbyssPolicy.NONE, target, self.size)
+        target.flush()
 
     def _add_mask(self, layer: Gimp.Layer, selection: bytes) -> None:
         mask = layer.create_mask(Gimp.AddMaskType.BLACK)
@@ -152,45 +201,76 @@ def find_region(image: Gimp.Image, name: str) -> Gimp.Drawable:
     return found
 
 
-def read(image: Gimp.Image, layer: Gimp.Layer, whole: bool = False) -> Look:
+def box(layer: Gimp.Layer, selected: bool, part: Box | None = None) -> Box:
+    """The given part of a layer, or the bounding box of the selection in it, or else the whole layer."""
+    name = layer.get_name()
+    some, x, y, width, height = True, 0, 0, layer.get_width(), layer.get_height()
+    if part is not None:
+        x, y, width, height = dataclasses.astuple(part)
+    elif selected:
+        some, x, y, width, height = layer.mask_intersect()
+    # An empty group has a size of its own making.
+    if not some or (layer.is_group() and not layer.get_children()):
+        outside = _("“{name}” lies outside the selection; there is nothing to style in it.")
+        empty = _("“{name}” is empty; there is nothing to style in it.")
+        raise Refusal((outside if selected and not layer.is_group() else empty).format(name=name))
+    if min(width, height) < SMALLEST:
+        subject = (_("The selected part of “{name}”") if selected else "“{name}”").format(name=name)
+        sentence = _("{part} is {width} × {height} pixels; {least} × {least} is the smallest that can be styled.")
+        raise Refusal(sentence.format(part=subject, width=width, height=height, least=SMALLEST))
+    return Box(x, y, width, height)
+
+
+def read(image: Gimp.Image, layer: Gimp.Layer, whole: bool = False, part: Box | None = None) -> Look:
     """Copy a layer out of its image as it looks: filters, mask and group merged, its own opacity and mode left out.
 
-    ``whole`` takes all of the layer, whatever is selected.
+    ``whole`` takes all of the layer, and ``part`` that part of it, whatever is selected.
 
     Raises:
         Refusal: the selection misses the layer, or what is to be styled is too small.
     """
-    selected = not whole and not Gimp.Selection.is_empty(image)
-    box = _box(layer, selected)
+    selected = not whole and part is None and not Gimp.Selection.is_empty(image)
+    found = box(layer, selected, part)
     selection = None
     if selected:
         channel = image.get_selection()
         _, x, y = layer.get_offsets()
-        selection = _get(channel.get_buffer(), box.rectangle(x, y), Babl.get_name(channel.get_format()))
+        selection = _get(channel.get_buffer(), found.rectangle(x, y), Babl.get_name(channel.get_format()))
     if layer.is_group() or layer.get_mask() or layer.get_filters():
         with _rendered(image, layer) as drawn:
-            return _look(layer, drawn, box, selection)
-    return _look(layer, layer, box, selection)
+            return _look(layer, drawn, found, selection)
+    return _look(layer, layer, found, selection)
 
 
-def region(look: Look, drawable: Gimp.Drawable) -> Mask:
-    """How far each pixel of what is styled belongs to a drawable, wherever in the image that is; 0 beyond its edges.
+def region(look: Look, drawable: Gimp.Drawable, view: View | None = None) -> Mask:
+    """How far each pixel of what is styled, or is in view, belongs to a drawable, wherever in the image that is.
 
-    A channel and the selection say it with their own values, a layer with its mask. A layer without one counts with its
-    lightness (luma) times its alpha, so that grey half way between black and white is half.
+    It is 0 beyond the drawable's edges. A channel and the selection say it with their own values, a layer with its
+    mask. A layer without one counts with its lightness (luma) times its alpha, so that grey half way between black and
+    white is half.
     """
     if isinstance(drawable, Gimp.Layer):
         drawable = drawable.get_mask() or drawable
     _, x, y = look.layer.get_offsets()
     _, left, top = drawable.get_offsets()
-    rectangle = look.box.rectangle(x - left, y - top)
+    view, beside = view or View(look.box), (x - left, y - top)
     if isinstance(drawable, Gimp.Layer):
-        samples = array("f", _get(drawable.get_buffer(), rectangle, "Y'aA float"))[::2].tobytes()
+        samples = array("f", view.get(drawable.get_buffer(), "Y'aA float", *beside))[::2].tobytes()
     else:
         # Linear or not, as the drawable has it: its values are no light, and nothing must bend them.
         model = Babl.get_name(drawable.get_format()).split()[0]
-        samples = _get(drawable.get_buffer(), rectangle, f"{model} float")
-    return Mask(look.box.width, look.box.height, samples)
+        samples = view.get(drawable.get_buffer(), f"{model} float", *beside)
+    return Mask(view.width, view.height, samples)
+
+
+def selected(look: Look, view: View) -> bytes | None:
+    """How far each pixel in view is selected, one byte each; None where the layer was read without a selection."""
+    if look.selection is None:
+        return None
+    channel = look.layer.get_image().get_selection()
+    _, x, y = look.layer.get_offsets()
+    model = Babl.get_name(channel.get_format()).split()[0]
+    return view.get(channel.get_buffer(), f"{model} u8", x, y)
 
 
 def visible(image: Gimp.Image) -> Gimp.Layer:
@@ -200,16 +280,78 @@ def visible(image: Gimp.Image) -> Gimp.Layer:
     return layer
 
 
-def add(image: Gimp.Image, made: Sequence[tuple[Look, Gimp.Layer]]) -> None:
-    """Insert each new layer directly above the layer it was made from and select them all: one undo step."""
+def add(image: Gimp.Image, made: Sequence[tuple[Look, Gimp.Layer]], inside: Sequence[Sequence[Gimp.Layer]]) -> None:
+    """Insert each new layer directly above the layer it was made from and select them all: one undo step.
+
+    ``inside`` has for each of them the layers that come into it, the top one first; a layer that is no group has none.
+    """
     image.undo_group_start()
     try:
-        for look, layer in made:
+        for (look, layer), children in zip(made, inside, strict=True):
             image.insert_layer(layer, look.layer.get_parent(), image.get_item_position(look.layer))
+            for place, child in enumerate(children):
+                image.insert_layer(child, layer, place)
         image.set_selected_layers([layer for _, layer in made])
     finally:
         image.undo_group_end()
     Gimp.displays_flush()
+
+
+def in_new_image(image: Gimp.Image, look: Look, name: str, opacity: float) -> Gimp.Layer:
+    """What was styled of a look, as the only layer of a new image of that size.
+
+    Type, precision, profile and resolution are those of ``image``; ``opacity`` is in percent.
+    """
+    width, height = look.box.width, look.box.height
+    new = Gimp.Image.new_with_precision(width, height, image.get_base_type(), image.get_precision())
+    try:
+        new.undo_disable()
+        if image.get_base_type() == Gimp.ImageBaseType.INDEXED:
+            new.set_palette(image.get_palette())
+        if profile := image.get_color_profile():
+            new.set_color_profile(profile)
+        new.set_resolution(*image.get_resolution()[1:])
+        new.set_unit(image.get_unit())
+        layer = look.make_layer(new, name, opacity, has_own_mode=False)
+        layer.set_offsets(-look.box.x, -look.box.y)
+        new.insert_layer(layer, None, 0)
+        layer.resize_to_image_size()
+        new.undo_enable()
+    except BaseException:
+        new.delete()
+        raise
+    return layer
+
+
+def revise(layer: Gimp.Layer, look: Look, name: str, note: Gimp.Parasite, replaces: bool) -> Gimp.Layer:
+    """Put a look, its new name and its parasite in the place of a layer, or directly above it: one undo step.
+
+    All else is as that layer has it: mask, filters, opacity, mode, position, tattoo. Where the look is of another size
+    the layer gets that of the look's layer, and its position.
+    """
+    image = layer.get_image()
+    revised = layer.copy()
+    revised.attach_parasite(note)
+    image.undo_group_start()
+    try:
+        image.insert_layer(revised, layer.get_parent(), image.get_item_position(layer))
+        if (layer.get_width(), layer.get_height()) != (look.size.width, look.size.height):
+            revised.resize(look.size.width, look.size.height, 0, 0)
+            revised.set_offsets(*look.layer.get_offsets()[1:])
+        if look.has_alpha and not revised.has_alpha():
+            revised.add_alpha()
+        look.fill(revised)
+        revised.update(0, 0, look.size.width, look.size.height)
+        if replaces:
+            tattoo = layer.get_tattoo()
+            image.remove_layer(layer)
+            revised.set_tattoo(tattoo)
+        revised.set_name(name)
+        image.set_selected_layers([revised])
+    finally:
+        image.undo_group_end()
+    Gimp.displays_flush()
+    return revised
 
 
 def check_still_there(looks: Iterable[Look]) -> None:
@@ -224,28 +366,11 @@ def check_still_there(looks: Iterable[Look]) -> None:
             raise Refusal(sentence.format(name=look.name))
 
 
-def _box(layer: Gimp.Layer, selected: bool) -> Box:
-    """The bounding box of the selection in a layer; the whole layer where it is not to be cut by one."""
-    name = layer.get_name()
-    some, x, y, width, height = True, 0, 0, layer.get_width(), layer.get_height()
-    if selected:
-        some, x, y, width, height = layer.mask_intersect()
-    # An empty group has a size of its own making.
-    if not some or (layer.is_group() and not layer.get_children()):
-        outside = _("“{name}” lies outside the selection; there is nothing to style in it.")
-        empty = _("“{name}” is empty; there is nothing to style in it.")
-        raise Refusal((outside if selected and not layer.is_group() else empty).format(name=name))
-    if min(width, height) < SMALLEST:
-        part = (_("The selected part of “{name}”") if selected else "“{name}”").format(name=name)
-        sentence = _("{part} is {width} × {height} pixels; {least} × {least} is the smallest that can be styled.")
-        raise Refusal(sentence.format(part=part, width=width, height=height, least=SMALLEST))
-    return Box(x, y, width, height)
-
-
 def _look(layer: Gimp.Layer, drawn: Gimp.Layer, box: Box, selection: bytes | None) -> Look:
     return Look(
         layer=layer,
         name=layer.get_name(),
+        tattoo=layer.get_tattoo(),
         pixels=drawn.get_buffer().dup(),
         format=Babl.get_name(drawn.get_format()),
         has_alpha=drawn.has_alpha(),

@@ -1,6 +1,7 @@
 """One engine for as long as a window is open, which paints what was asked for last and never keeps the window waiting.
 
-The engine lives in a thread of its own: starting it takes seconds. What it has to say is said on GTK's main loop.
+The engine lives in a thread of its own: starting it takes seconds, and so may writing to it. What it has to say is said
+on GTK's main loop.
 """
 
 from __future__ import annotations
@@ -12,14 +13,14 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from gi.repository import GLib
 
 from plugin import client
-from plugin.protocol import Cell, Hello, Job, Progress, Result, Sweep, Swept
+from plugin.protocol import Cell, Estimate, Estimated, Hello, Job, Progress, Result, Sweep, Swept
 
-Event: TypeAlias = Hello | Progress | Result | Cell | Swept
+Event: TypeAlias = Progress | Result | Cell | Swept
 
 
 @dataclass(frozen=True)
@@ -36,22 +37,40 @@ class _Request:
 
 
 class Studio:
-    """Starts an engine at once, in the background. Use it as a context manager; at the end no engine is left.
-
-    Args:
-        on_ready: called on the main loop when an engine has started, with what it says of itself.
+    """An engine in the background, started when it is first needed. Use it as a context manager; at the end of the
+    block no engine is left. All methods belong to the main loop's thread.
     """
 
-    def __init__(self, on_ready: Callable[[Hello], None] = lambda hello: None) -> None:
-        self._on_ready = on_ready
-        self._requests: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
+    def __init__(self) -> None:
         self._ids = itertools.count(1)
-        self._lock = threading.Lock()
-        self._engine: client.Engine | None = None
         self._wanted: _Request | None = None
-        """What was asked for last, until it has ended; only the main loop's thread sets it."""
+        """What was asked for last, until its end was told or it was given up; set in the main loop's thread alone."""
+        self._changed = threading.Condition()
+        """Guards those below, and tells the thread that there is something to do."""
+        self._starts: list[tuple[Callable[[Hello], None], Callable[[Exception], None]]] = []
+        """Whoever waits for an engine to be there."""
+        self._asked: _Request | None = None
+        """What the thread is to do next."""
+        self._closing = False
+        self._engine: client.Engine | None = None
+        self._is_ready = False
         self._thread = threading.Thread(target=self._work, daemon=True)
         self._thread.start()
+
+    def start(
+        self,
+        on_ready: Callable[[Hello], None] = lambda hello: None,
+        on_failure: Callable[[Exception], None] = lambda error: None,
+    ) -> None:
+        """Start the engine now, unless it runs, and without painting anything.
+
+        Args:
+            on_ready: called with what the engine says of itself; before anything that comes of a later request.
+            on_failure: called instead, with a :class:`client.EngineError`.
+        """
+        with self._changed:
+            self._starts.append((on_ready, on_failure))
+            self._changed.notify()
 
     def ask(
         self,
@@ -73,26 +92,60 @@ class Studio:
         else:
             work = dataclasses.replace(work, job=dataclasses.replace(work.job, id=number))
         self._wanted = _Request(work, on_event, on_end)
-        self._requests.put(self._wanted)
+        with self._changed:
+            self._asked = self._wanted
+            self._changed.notify()
 
     def give_up(self) -> None:
-        """Stop what is being painted; nobody hears of it any more."""
-        with self._lock:
-            if self._wanted is not None and self._engine is not None:
-                self._engine.cancel(self._wanted.id)
-        self._wanted = None
+        """Stop what is being painted; nobody hears of it any more, but :meth:`run`, which raises."""
+        given_up, self._wanted = self._wanted, None
+        with self._changed:
+            is_sent = given_up is not self._asked
+            self._asked = None
+            engine = self._engine if self._is_ready else None
+        if given_up is not None and is_sent and engine is not None:
+            # The pipe may be full of the very job that is given up.
+            threading.Thread(target=engine.cancel, args=(given_up.id,), daemon=True).start()
+
+    def stop(self) -> None:
+        """End the job that is being painted with what is there now, as its Result."""
+        with self._changed:
+            engine = self._engine if self._is_ready else None
+        if self._wanted is not None and engine is not None:
+            threading.Thread(target=engine.stop, args=(self._wanted.id,), daemon=True).start()
+
+    def estimate(self, asked: Estimate, on_answer: Callable[[Estimated], None]) -> None:
+        """Ask how long jobs would take, beside whatever is being painted; it is answered as soon as an engine is there.
+
+        One that does not start or dies answers nothing; whoever paints will be told.
+        """
+        with self._changed:
+            engine = self._engine if self._is_ready else None
+        if engine is None:
+            self.start(lambda hello: self.estimate(asked, on_answer))
+        else:
+            # The pipe may be full of a job.
+            threading.Thread(target=self._answer, args=(engine, asked, on_answer), daemon=True).start()
+
+    def _answer(self, engine: client.Engine, asked: Estimate, on_answer: Callable[[Estimated], None]) -> None:
+        with contextlib.suppress(client.EngineError):
+            GLib.idle_add(self._unless_closed, on_answer, engine.estimate(asked))
 
     def run(self, work: Job | Sweep) -> Iterator[Event]:
         """Paint and yield the events; between them the main loop goes on, so that windows stay alive.
 
         Raises:
             client.EngineError: as :meth:`ask` tells ``on_end``.
+            client.JobCancelled: :meth:`give_up` or another request came from the main loop.
         """
         events: queue.SimpleQueue[Event | Exception | None] = queue.SimpleQueue()
         self.ask(work, events.put, events.put)
+        mine = self._wanted
         loop = GLib.MainContext.default()
         while True:
             while events.empty():
+                if self._wanted is not mine:
+                    raise client.JobCancelled
                 loop.iteration(True)
             event = events.get()
             if event is None:
@@ -102,9 +155,13 @@ class Studio:
             yield event
 
     def close(self) -> None:
-        """End the engine; waits for it."""
-        self.give_up()
-        self._requests.put(None)
+        """End the engine at once, whatever it is doing."""
+        self._wanted = None
+        with self._changed:
+            self._closing = True
+            if self._engine is not None:
+                self._engine.kill()  # nothing less is heard at once by one that still imports its libraries
+            self._changed.notify()
         self._thread.join()
 
     def __enter__(self) -> Studio:
@@ -115,55 +172,84 @@ class Studio:
 
     def _work(self) -> None:
         """In the thread: keep an engine and do the newest request, until the end is asked for."""
-        with contextlib.suppress(client.EngineError):  # whoever asks first will be told
-            self._start()
-        while (request := self._newest()) is not None:
-            failure: Exception | None = None
+        while self._wait():
             try:
-                self._do(self._engine or self._start(), request)
+                engine = self._living() or self._start()
             except client.JobCancelled:
                 continue
             except client.EngineError as error:
-                failure = error
-            GLib.idle_add(self._end, request, failure)
+                self._stop()
+                for _, on_failure in self._take_starts():
+                    GLib.idle_add(self._unless_closed, on_failure, error)
+                if (request := self._take()) is not None:
+                    GLib.idle_add(self._end, request, error)
+                continue
+            for on_ready, _ in self._take_starts():
+                GLib.idle_add(self._unless_closed, on_ready, engine.hello)
+            if (request := self._take()) is not None:
+                self._do(engine, request)
         self._stop()
 
-    def _newest(self) -> _Request | None:
-        """The request that was made last; waits for one. None is the end."""
-        request = self._requests.get()
-        while request is not None and not self._requests.empty():
-            request = self._requests.get()
-        return request
+    def _wait(self) -> bool:
+        """Wait until there is something to do; False when that is to end."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closing or self._starts or self._asked is not None)
+            return not self._closing
+
+    def _take_starts(self) -> list[tuple[Callable[[Hello], None], Callable[[Exception], None]]]:
+        with self._changed:
+            starts, self._starts = self._starts, []
+            return starts
+
+    def _take(self) -> _Request | None:
+        with self._changed:
+            request, self._asked = self._asked, None
+            return request
+
+    def _living(self) -> client.Engine | None:
+        """The engine, unless it has died since it was used last."""
+        if self._engine is not None and not self._engine.is_alive:
+            self._stop()
+        return self._engine
 
     def _start(self) -> client.Engine:
+        """Start an engine.
+
+        Raises:
+            client.EngineError: it does not start.
+            client.JobCancelled: :meth:`close` came first.
+        """
         engine = client.Engine()
-        with self._lock:
+        with self._changed:
             self._engine = engine
-        GLib.idle_add(self._tell_ready, engine.hello)
+            if self._closing:
+                engine.kill()
+        engine.wait_until_ready()
+        with self._changed:
+            self._is_ready = True
         return engine
 
     def _stop(self) -> None:
-        with self._lock:
-            engine, self._engine = self._engine, None
+        with self._changed:
+            engine, self._engine, self._is_ready = self._engine, None, False
         if engine is not None:
             engine.close()
 
     def _do(self, engine: client.Engine, request: _Request) -> None:
-        """Let the engine answer a request, unless it was given up before it got there.
-
-        Raises:
-            client.EngineError: the job failed or the engine died.
-            client.JobCancelled: it was given up.
-        """
-        if request is not self._wanted:
-            return
+        """Let the engine answer a request, and see what comes of it."""
         work = request.work
+        failure: Exception | None = None
         try:
             for event in engine.run(work) if isinstance(work, Job) else engine.sweep(work):
                 GLib.idle_add(self._tell, request, event)
-        finally:
-            if not engine.is_alive:
-                self._stop()
+        except client.JobCancelled:
+            return
+        except client.JobFailed as error:
+            failure = error
+        except client.EngineError as error:
+            self._stop()
+            failure = error
+        GLib.idle_add(self._end, request, failure)
 
     def _tell(self, request: _Request, event: Event) -> bool:
         """On the main loop, once."""
@@ -177,6 +263,7 @@ class Studio:
             request.on_end(failure)
         return GLib.SOURCE_REMOVE
 
-    def _tell_ready(self, hello: Hello) -> bool:
-        self._on_ready(hello)
+    def _unless_closed(self, tell: Callable[[Any], None], what: Any) -> bool:
+        if not self._closing:
+            tell(what)
         return GLib.SOURCE_REMOVE

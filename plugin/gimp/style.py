@@ -24,9 +24,10 @@ _LARGEST_AREA = 200_000_000
 
 @dataclass(frozen=True)
 class Style:
-    """A style picture and what tells it from others: its file's name without the folder, and the bytes' sha256."""
+    """A style picture, where it lies, and what tells it from others: its file's name without the folder, its sha256."""
 
     name: str
+    uri: str
     sha256: str
     picture: Picture | PictureFile
 
@@ -52,7 +53,7 @@ def read(file: Gio.File | None) -> Style:
     except GLib.Error as error:
         sentence = _("The style “{name}” cannot be read ({error}); choose another picture.")
         raise Refusal(sentence.format(name=name, error=error.message)) from error
-    return Style(name, hashlib.sha256(data).hexdigest(), picture)
+    return Style(name, file.get_uri(), hashlib.sha256(data).hexdigest(), picture)
 
 
 def _read_with_gimp(file: Gio.File, name: str) -> Picture:

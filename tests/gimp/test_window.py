@@ -13,7 +13,7 @@ import pytest
 
 from tests.gimp_root import REPOSITORY, Gimp
 
-_TITLE = "Neural Style Transfer"
+_TITLE, _PROGRESS, _RESTYLE = "Neural Style Transfer", "Painting", "Restyle"
 _WIDTH, _HEIGHT = 1600, 1200
 _STYLE = "van_gogh_village_street_in_auvers.jpg"
 _ADD, _SECOND_STYLE = "Add Styles", "hokusai_poppies.jpg"
@@ -88,9 +88,17 @@ class Window:
         self.keys("alt+r", "a", "n")
         self.wait_for(lambda: self.find(_TITLE) is not None, "the dialog", 30)
 
-    def cancel_progress(self) -> None:
-        """Click on *Cancel* beside the progress bar, left of the docks of a new profile."""
-        self._command("xdotool", "mousemove", str(_WIDTH - 282), str(_HEIGHT - 18), "click", "1")
+    def stop_painting(self) -> None:
+        """Press *Stop Here and Keep*, which is there once there is something to keep, until the window closes."""
+
+        def press() -> bool:
+            if (window := self.find(_PROGRESS)) is not None:
+                # To this window alone: once it has closed the keys would open one of GIMP's menus.
+                self._command("xdotool", "key", "--window", window, "alt+s")
+                time.sleep(0.5)
+            return self.find(_PROGRESS) is None
+
+        self.wait_for(press, "the painting to stop", 120)
 
     def picture(self, name: str) -> None:
         """Keep what is on the display, to be looked at."""
@@ -140,17 +148,33 @@ def test_the_menu_opens_the_dialog_and_cancel_closes_it(window: Window) -> None:
     assert not window.ask("image.is_dirty()")
 
 
-def test_progress_is_told_and_cancel_leaves_the_image_and_no_engine(window: Window) -> None:
+def test_cancel_in_mid_run_leaves_the_image_and_no_engine(window: Window) -> None:
     window.open_dialog()
     window.keys("alt+o", title=_TITLE)
-    window.wait_for(window.engines, "the engine", 30)
+    window.wait_for(lambda: window.find(_PROGRESS), "the window with the progress", 30)
     time.sleep(12)
     window.picture("progress")
-    window.cancel_progress()
-    window.wait_for(lambda: not window.engines(), "the engine to end", 5)
+    assert window.engines()
+    window.keys("Escape", title=_PROGRESS)
+    window.wait_for(lambda: not window.find(_PROGRESS), "the window to close", 10)
+    window.wait_for(lambda: not window.engines(), "the engine to end", 10)
     window.picture("cancelled")
     assert window.layers() == ["two", "one"]
     assert not window.ask("image.is_dirty()")
+
+
+def test_stop_here_and_keep_in_mid_run_adds_what_is_there_in_one_undo_step(window: Window) -> None:
+    window.open_dialog()
+    window.keys("alt+o", title=_TITLE)
+    window.wait_for(lambda: window.find(_PROGRESS), "the window with the progress", 30)
+    window.stop_painting()
+    window.wait_for(lambda: len(window.layers()) == 3, "the layer that was begun", 30)
+    window.wait_for(lambda: not window.engines(), "the engine to end", 10)
+    told = window.ask("stage.recipe(image.get_selected_layers()[0])")
+    assert told["stopped"]["scale"] < told["stopped"]["scales"]
+    window.keys("ctrl+z")
+    window.wait_for(lambda: window.layers() == ["two", "one"], "undo", 20)
+    window.ask("image.set_selected_layers(image.get_layers())")
 
 
 def test_ok_makes_all_layers_in_one_undo_step_and_repeat_last_repeats(window: Window) -> None:
@@ -179,6 +203,23 @@ def test_ok_makes_all_layers_in_one_undo_step_and_repeat_last_repeats(window: Wi
     window.wait_for(lambda: window.layers() == _MADE, "the new layers again", 180)
     assert window.ask("stage.recipe(image.get_layers()[0])")["settings"] == told["settings"]
     assert window.engines() == []
+
+
+def test_restyle_shows_how_a_layer_was_made_and_replaces_it_in_one_undo_step(window: Window) -> None:
+    before = window.layers()
+    window.ask("image.set_selected_layers(image.get_layers()[:1])")
+    told = window.ask("stage.recipe(image.get_layers()[0])")
+    window.keys("alt+r", "a", "y")
+    window.wait_for(lambda: window.find(_RESTYLE), "the dialog", 30)
+    window.picture("restyle")
+    window.keys("alt+q", "Up", "alt+o", title=_RESTYLE)
+    made = "stage.recipe(image.get_layers()[0])['settings']"
+    window.wait_for(lambda: window.ask(made) != told["settings"], "the layer to be painted anew", 180)
+    assert window.ask(made) == told["settings"] | {"quality": "high"}
+    assert window.layers() == before
+    window.keys("ctrl+z")
+    window.wait_for(lambda: window.ask("stage.recipe(image.get_layers()[0])") == told, "undo", 20)
+    assert window.layers() == before
 
 
 def test_a_second_style_and_its_region_are_chosen_in_the_window(window: Window) -> None:

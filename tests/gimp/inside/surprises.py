@@ -9,8 +9,7 @@ from gi.repository import Gimp, Gio
 from plugin import locations
 from plugin.gimp import procedure
 from plugin.gimp.layers import Refusal
-from plugin.settings import Settings
-from tests.gimp.inside.stage import ERROR, FAST, STYLE, engines, new_image, new_layer, tree, unchanged
+from tests.gimp.inside.stage import ERROR, STYLE, engines, new_image, new_layer, order, tree, unchanged
 
 
 def test_a_layer_that_is_deleted_while_it_is_painted() -> None:
@@ -24,7 +23,7 @@ def test_a_layer_that_is_deleted_while_it_is_painted() -> None:
     sentence = ""
     with mock.patch.object(Gimp, "progress_update", delete):
         try:
-            procedure.stylize(image, [one, two], [Gio.File.new_for_path(str(STYLE))], [], Settings.from_json(FAST))
+            procedure.stylize([one, two], order(image))
         except Refusal as refusal:
             sentence = str(refusal)
 
@@ -37,8 +36,10 @@ def test_an_error_that_nobody_thought_of_is_one_sentence_and_a_traceback_in_the_
     image = new_image()
     layer = new_layer(image, "layer")
     own = Gimp.get_pdb().lookup_procedure(procedure.NAME)
+    config = own.create_config()
+    config.set_property("style", Gio.File.new_for_path(str(STYLE)))
     with unchanged(image), mock.patch.object(procedure, "stylize", side_effect=ZeroDivisionError("a surprise")):
-        values = procedure.run(own, Gimp.RunMode.NONINTERACTIVE, image, [layer], own.create_config(), None)
+        values = procedure.run(own, Gimp.RunMode.NONINTERACTIVE, image, [layer], config, None)
 
     assert values.index(0) == ERROR
     assert values.index(1) == (

@@ -1,0 +1,419 @@
+"""The left side of the window: the picture as it is and as it will be, painted anew whenever something is changed."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+from collections.abc import Callable, Sequence
+
+from gi.repository import GdkPixbuf, Gimp, Gio, GLib, GObject, Gtk, Pango
+
+from plugin import client, locations
+from plugin.gimp import layers, order, pixbufs, proof, style
+from plugin.gimp.layers import Box, Look, Refusal, View
+from plugin.gimp.proof import Proof
+from plugin.gimp.split_view import SplitView
+from plugin.gimp.studio import Event, Studio
+from plugin.gimp.style import Style
+from plugin.protocol import Hello, Progress, Result
+from plugin.words import _
+
+IS_ON, IS_SPLIT, POSITION = "preview", "preview-split", "preview-position"
+"""The procedure's auxiliary arguments: whether there is a preview, whether it has a line, and where that is."""
+
+_WITHOUT_EFFECT = {IS_ON, IS_SPLIT, POSITION, "memory"}
+"""Arguments that change nothing of the picture."""
+
+_CALM_SECONDS = 0.15
+"""After the last change before a proof is started: while a scale is dragged there is no use in one."""
+
+_DETAIL_SIDE = 400
+_DETAIL_SIDE_ELSEWHERE = 1024
+"""Pixels of a layer that a detail has at most, along either side, on a processor and on all else."""
+
+
+class Preview(Gtk.Box):
+    """The preview pane. It starts when it is mapped; :meth:`close` ends what it does.
+
+    It shows the first layer: ``part`` of it, or what is selected.
+    """
+
+    def __init__(
+        self,
+        image: Gimp.Image,
+        sources: Sequence[Gimp.Layer],
+        part: Box | None,
+        config: Gimp.ProcedureConfig,
+        studio: Studio,
+    ) -> None:
+        super().__init__(orientation=Gtk.Orientation.VERTICAL, spacing=6)
+        self._image, self._source, self._part, self._config, self._studio = image, sources[0], part, config, studio
+        self._devices: dict[str, str] | None = None
+        """What the engine can compute on; None before it has said so."""
+        self._looks: dict[bool, Look] = {}
+        """The layer as it was read, within the selection and whole."""
+        self._styles: dict[str, Style] = {}
+        """By address, those of the last order."""
+        self._painted_whole: GdkPixbuf.Pixbuf | None = None
+        self._center: tuple[float, float] | None = None
+        """Of the detail, in the layer's pixels; None while all of it is shown."""
+        self._is_closed = self._is_paused = False
+        self._calm: int = 0
+        """The source of the timeout after which a proof is started; 0 is none."""
+        self._make_widgets()
+        self._handler = config.connect("notify", self._changed)
+        self.connect("map", self._mapped)
+        self.show_all()
+        self._split()
+        self._begin()
+
+    def set_time(self, text: str) -> None:
+        """Say how long the painting will take; an empty text says nothing."""
+        self._time.set_text(text)
+
+    def add_button(self, button: Gtk.Button) -> None:
+        """Put a button at the end of the foot."""
+        button.show()
+        self._foot.pack_end(button, False, False, 0)
+
+    def pause(self) -> None:
+        """Ask for nothing: somebody else has the studio."""
+        self._is_paused = True
+        self._stop()
+
+    def resume(self) -> None:
+        """Paint a proof of what is chosen by now."""
+        self._is_paused = False
+        self._ask()
+
+    def close(self) -> None:
+        """Give up what is being painted, and start nothing any more."""
+        self._is_closed = True
+        self._config.disconnect(self._handler)
+        self._stop()
+
+    def _make_widgets(self) -> None:
+        self._view = SplitView(self._line_moved, self._panned, self._resized)
+        self._missing = _Missing(self._again)
+        self._stack = Gtk.Stack()
+        self._stack.add_named(self._view, "picture")
+        self._stack.add_named(self._missing, "missing")
+        frame = Gtk.Frame(shadow_type=Gtk.ShadowType.IN)
+        frame.add(self._stack)
+        self._progress = Gtk.ProgressBar()
+        picture = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=2)
+        picture.pack_start(frame, True, True, 0)
+        picture.pack_start(self._progress, False, False, 0)
+        self.pack_start(picture, True, True, 0)
+        self.pack_start(self._switches(), False, False, 0)
+        self._status = _Status(self._again)
+        self.pack_start(self._status, False, False, 0)
+        self._time = Gtk.Label(xalign=0, ellipsize=Pango.EllipsizeMode.END)
+        self._foot = Gtk.Box(orientation=Gtk.Orientation.HORIZONTAL, spacing=6)
+        self._foot.pack_start(self._time, True, True, 0)
+        self.pack_start(self._foot, False, False, 0)
+
+    def _switches(self) -> Gtk.Box:
+        box = Gtk.Box(orientation=Gtk.Orientation.HORIZONTAL, spacing=12)
+        both_ways = GObject.BindingFlags.BIDIRECTIONAL | GObject.BindingFlags.SYNC_CREATE
+        is_on = Gtk.CheckButton.new_with_mnemonic(_("Pr_eview"))
+        is_on.set_tooltip_text(_("Paint a small proof of every change"))
+        is_split = Gtk.CheckButton.new_with_mnemonic(_("Sp_lit view"))
+        is_split.set_tooltip_text(_("Before on the left of a line, after on its right"))
+        for name, check in ((IS_ON, is_on), (IS_SPLIT, is_split)):
+            self._config.bind_property(name, check, "active", both_ways)
+            box.pack_start(check, False, False, 0)
+        self._config.bind_property(IS_ON, is_split, "sensitive", GObject.BindingFlags.SYNC_CREATE)
+        zoom = Gtk.Box(orientation=Gtk.Orientation.HORIZONTAL, homogeneous=True)
+        zoom.get_style_context().add_class("linked")
+        whole = Gtk.RadioButton.new_with_mnemonic(None, _("_Fit"))
+        whole.set_tooltip_text(_("All that is painted"))
+        detail = Gtk.RadioButton.new_with_mnemonic_from_widget(whole, _("_100 %"))
+        detail.set_tooltip_text(_("A detail, pixel by pixel; drag the picture to choose another one"))
+        detail.connect("toggled", self._zoomed)
+        for button in (whole, detail):
+            button.set_mode(False)
+            zoom.pack_start(button, True, True, 0)
+        box.pack_end(zoom, False, False, 0)
+        return box
+
+    def _mapped(self, widget: Gtk.Widget) -> None:
+        GLib.idle_add(self._show_at_first)  # the window first: reading a large layer takes a moment
+
+    def _show_at_first(self) -> bool:
+        self._show_before()
+        return GLib.SOURCE_REMOVE
+
+    def _begin(self) -> None:
+        if self._config.get_property(IS_ON):
+            self._status.say(_("Starting the engine…"))
+            self._studio.start(self._ready, self._failed)
+
+    def _ready(self, hello: Hello) -> None:
+        self._devices = hello.devices
+        self._status.say("")
+        self._ask()
+
+    def _again(self) -> None:
+        """After something went wrong: look at everything anew."""
+        self._looks.clear()
+        self._styles.clear()
+        self._stack.set_visible_child_name("picture")
+        self._show_before()
+        self._begin()
+
+    def _stop(self) -> None:
+        if self._calm:
+            GLib.source_remove(self._calm)
+            self._calm = 0
+        self._studio.give_up()
+        self._progress.set_fraction(0)
+
+    def _changed(self, config: Gimp.ProcedureConfig, parameter: GObject.ParamSpec) -> None:
+        if parameter.name == IS_ON:
+            self._switched()
+        elif parameter.name in (IS_SPLIT, POSITION):
+            self._split()
+        elif parameter.name not in _WITHOUT_EFFECT:
+            self._ask_soon()
+
+    def _switched(self) -> None:
+        if self._config.get_property(IS_ON):
+            self._again()
+        else:
+            self._stop()
+            self._stack.set_visible_child_name("picture")
+            self._status.say("")
+            self._painted_whole = None
+            self._show_before()
+
+    def _split(self) -> None:
+        self._view.split(self._config.get_property(IS_SPLIT), self._config.get_property(POSITION))
+
+    def _line_moved(self, position: float) -> None:
+        with self._config.handler_block(self._handler):
+            self._config.set_property(POSITION, position)
+
+    def _zoomed(self, detail: Gtk.RadioButton) -> None:
+        self._center = None
+        if detail.get_active():
+            box = self._read_layer().box
+            self._center = (box.x + box.width / 2, box.y + box.height / 2)
+        self._view.can_pan = self._center is not None
+        self._show_before()
+        self._ask_soon()
+
+    def _panned(self, dx: float, dy: float) -> None:
+        if self._center is None:
+            return
+        look = self._read_layer()
+        shown = self._detail(look)
+        x, y = self._center[0] - dx, self._center[1] - dy
+        left, right = look.box.x + shown.width / 2, look.box.x + look.box.width - shown.width / 2
+        top, bottom = look.box.y + shown.height / 2, look.box.y + look.box.height - shown.height / 2
+        self._center = (min(max(x, left), right), min(max(y, top), bottom))
+        self._show_before()
+        self._ask_soon()
+
+    def _resized(self) -> None:
+        if self._center is not None:
+            self._show_before()
+            self._ask_soon()
+
+    def _ask_soon(self) -> None:
+        if self._calm:
+            GLib.source_remove(self._calm)
+        self._calm = GLib.timeout_add(round(1000 * _CALM_SECONDS), self._ask_now)
+
+    def _ask_now(self) -> bool:
+        self._calm = 0
+        self._ask()
+        return GLib.SOURCE_REMOVE
+
+    def _ask(self) -> None:
+        """Have the proof of what is chosen now painted."""
+        # The engine may become ready when the window is gone and what it is for is asked for already.
+        if self._is_closed or self._is_paused or not self._config.get_property(IS_ON) or self._devices is None:
+            return
+        try:
+            wanted = self._proof(self._devices)
+        except Refusal as refusal:
+            self._failed(refusal)
+            return
+        self._status.say("")
+        if wanted is None:
+            self._studio.give_up()
+            self._show_before()
+            return
+        self._studio.ask(wanted.job, lambda event: self._show(wanted, event), self._ended)
+
+    def _proof(self, devices: dict[str, str]) -> Proof | None:
+        """What is to be painted; None where the picture stays as it is.
+
+        Raises:
+            Refusal: what is chosen cannot be painted.
+        """
+        known, self._styles = self._styles, {}
+
+        def read(file: Gio.File | None) -> Style:
+            key = file.get_uri() if file else ""
+            self._styles[key] = known.get(key) or style.read(file)
+            return self._styles[key]
+
+        wanted = order.of_config(self._image, self._config, read)
+        look = self._read_layer()
+        device = proof.device(wanted.settings, devices)
+        if self._center is None:
+            return proof.of_whole(wanted, look, device)
+        return proof.of_detail(wanted, look, device, self._detail(look))
+
+    def _read_layer(self) -> Look:
+        """The layer, read when it is first needed.
+
+        Raises:
+            Refusal: it cannot be styled.
+        """
+        whole = order.takes_whole_layer(self._image, self._config.get_property("regions") or [])
+        if whole not in self._looks:
+            self._looks[whole] = layers.read(self._image, self._source, whole, self._part)
+        return self._looks[whole]
+
+    def _detail(self, look: Look) -> Box:
+        """What is seen of the layer at 100 %."""
+        assert self._center is not None
+        largest = _DETAIL_SIDE if next(iter(self._devices or {"cpu": ""})) == "cpu" else _DETAIL_SIDE_ELSEWHERE
+        width, height = (min(side, largest) for side in self._view.room)
+        width, height = min(width, look.box.width), min(height, look.box.height)
+        x, y = (round(self._center[0] - width / 2), round(self._center[1] - height / 2))
+        x = min(max(x, look.box.x), look.box.x + look.box.width - width)
+        y = min(max(y, look.box.y), look.box.y + look.box.height - height)
+        return Box(x, y, width, height)
+
+    def _show_before(self) -> None:
+        """The picture as it is and, where nothing better is there yet, what is known of how it will be."""
+        try:
+            self._show_known(self._read_layer())
+        except Refusal as refusal:
+            self._failed(refusal)
+
+    def _show_known(self, look: Look) -> None:
+        whole = proof.whole_view(look)
+        if self._center is None:
+            self._view.show_pictures(self._before(look, whole), self._painted_whole)
+            return
+        shown = self._detail(look)
+        after = self._painted_whole and _cut(self._painted_whole, whole.box, shown)
+        self._view.show_pictures(self._before(look, View(shown)), after, enlarges=False)
+
+    def _before(self, look: Look, view: View) -> GdkPixbuf.Pixbuf:
+        return pixbufs.of(look.picture(view))
+
+    def _show(self, wanted: Proof, event: Event) -> None:
+        """Show how far a proof has come."""
+        if isinstance(event, Progress):
+            self._progress.set_fraction(event.fraction)
+        picture = event.preview if isinstance(event, Progress) else event.picture if isinstance(event, Result) else None
+        if picture is None:
+            return
+        look = self._read_layer()
+        before, after = self._before(look, wanted.view), pixbufs.of(picture)
+        if (mask := layers.selected(look, wanted.view)) is not None:
+            after = pixbufs.masked(after, before, mask)
+        if self._center is None:
+            self._painted_whole = after
+            self._view.show_pictures(before, after)
+        else:
+            box = wanted.view.box
+            self._view.show_pictures(_cut(before, box, wanted.shown), _cut(after, box, wanted.shown), enlarges=False)
+
+    def _ended(self, error: Exception | None) -> None:
+        self._progress.set_fraction(0)
+        if error is not None:
+            self._failed(error)
+
+    def _failed(self, error: Exception) -> None:
+        self._studio.give_up()
+        self._progress.set_fraction(0)
+        if isinstance(error, client.EngineMissing):
+            self._status.say("")
+            self._missing.tell(str(error))
+            self._stack.set_visible_child_name("missing")
+            return
+        self._status.fail(str(error))
+        self._painted_whole = None
+        with contextlib.suppress(Refusal):
+            self._show_known(self._read_layer())
+
+
+def _cut(picture: GdkPixbuf.Pixbuf, box: Box, shown: Box) -> GdkPixbuf.Pixbuf:
+    """A part of a picture of a box, at whatever size the picture is."""
+    x_scale, y_scale = picture.get_width() / box.width, picture.get_height() / box.height
+    x, y = (shown.x - box.x) * x_scale, (shown.y - box.y) * y_scale
+    return pixbufs.part(picture, x, y, shown.width * x_scale, shown.height * y_scale)
+
+
+class _Status(Gtk.Box):
+    """One line: what is being waited for, or what went wrong."""
+
+    def __init__(self, on_again: Callable[[], None]) -> None:
+        super().__init__(orientation=Gtk.Orientation.HORIZONTAL, spacing=6)
+        self._spinner = Gtk.Spinner(no_show_all=True)
+        self._warning = Gtk.Image.new_from_icon_name("dialog-warning", Gtk.IconSize.BUTTON)
+        self._label = Gtk.Label(xalign=0, wrap=True, lines=3, ellipsize=Pango.EllipsizeMode.END, max_width_chars=40)
+        self._again = Gtk.Button.new_with_mnemonic(_("Tr_y Again"))
+        self._again.set_valign(Gtk.Align.CENTER)
+        self._again.connect("clicked", lambda button: on_again())
+        for widget in (self._spinner, self._warning):
+            self.pack_start(widget, False, False, 0)
+        self.pack_start(self._label, True, True, 0)
+        self.pack_end(self._again, False, False, 0)
+        for widget in (self._warning, self._again):
+            widget.set_no_show_all(True)
+
+    def say(self, text: str) -> None:
+        """Something goes on; with an empty text nothing is said."""
+        self._tell(text, waits=bool(text), failed=False)
+
+    def fail(self, text: str) -> None:
+        """Something went wrong, and may be tried again."""
+        self._tell(text, waits=False, failed=True)
+
+    def _tell(self, text: str, waits: bool, failed: bool) -> None:
+        self._label.set_text(text)
+        self._label.set_tooltip_text(text or None)
+        self._spinner.set_visible(waits)
+        self._spinner.set_property("active", waits)
+        self._warning.set_visible(failed)
+        self._again.set_visible(failed)
+
+
+class _Missing(Gtk.Box):
+    """Instead of a picture: that there is no engine, and what to type."""
+
+    def __init__(self, on_again: Callable[[], None]) -> None:
+        super().__init__(orientation=Gtk.Orientation.VERTICAL, spacing=12, valign=Gtk.Align.CENTER, border_width=24)
+        icon = Gtk.Image.new_from_icon_name("dialog-warning", Gtk.IconSize.DIALOG)
+        self._label = Gtk.Label(wrap=True, max_width_chars=40, selectable=True, justify=Gtk.Justification.CENTER)
+        self._command = Gtk.Entry(text=_install_command(), editable=False)
+        self._command.get_accessible().set_name(_("Command that installs the engine"))
+        copy = Gtk.Button.new_with_mnemonic(_("Cop_y Command"))
+        copy.connect("clicked", self._copy)
+        again = Gtk.Button.new_with_mnemonic(_("Tr_y Again"))
+        again.connect("clicked", lambda button: on_again())
+        buttons = Gtk.Box(orientation=Gtk.Orientation.HORIZONTAL, spacing=6, halign=Gtk.Align.CENTER)
+        for button in (copy, again):
+            buttons.pack_start(button, False, False, 0)
+        for widget in (icon, self._label, self._command, buttons):
+            self.pack_start(widget, False, False, 0)
+
+    def tell(self, sentence: str) -> None:
+        self._label.set_text(sentence)
+
+    def _copy(self, button: Gtk.Button) -> None:
+        Gtk.Clipboard.get_default(self.get_display()).set_text(self._command.get_text(), -1)
+
+
+def _install_command() -> str:
+    """What to type, from anywhere where the folder of Neural Style is known."""
+    installer = locations.PLUG_IN_ROOT / "install.py"
+    return f"python3 {shlex.quote(str(installer))}" if installer.is_file() else "python3 install.py"
