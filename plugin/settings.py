@@ -353,7 +353,7 @@ class Settings:
     )
     device: str = _choice(
         "auto",
-        "De_vice",
+        "_Device",
         "What does the computing.",
         Choice("auto", "Automatic", "The best that this computer has"),
         Choice("cpu", "CPU", "The processor"),

@@ -49,7 +49,8 @@ def pages() -> list[Page]:
     layer = new_layer(image, LONG)
     style = FOLDER / f"{LONG}.jpg"
     shutil.copy(STYLE, style)
-    own = Gimp.get_pdb().lookup_procedure(procedure.NAME)
+    # Made here, because what GIMP knows of it lacks the arguments for the window alone.
+    own = procedure.NeuralStyle.do_create_procedure(Gimp.get_plug_in(), procedure.NAME)
     config = own.create_config()
     config.set_property("style", Gio.File.new_for_path(str(style)))
     config.set_property("more-styles", [str(style)])
@@ -71,7 +72,7 @@ def pages() -> list[Page]:
     values = procedure.run(own, Gimp.RunMode.INTERACTIVE, image, [layer], config, None)
     for failure in failures:
         raise failure
-    assert values.index(0) == Gimp.PDBStatusType.CANCEL
+    assert values.index(0) == Gimp.PDBStatusType.CANCEL, values.index(1)
     assert found
     return found
 
