@@ -81,7 +81,7 @@ class Setting:
             return value
         try:
             number = self.kind(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise self._wrong(value, _("it must be a number.")) from None
         assert self.minimum is not None and self.maximum is not None
         if not self.minimum <= number <= self.maximum:

@@ -186,6 +186,15 @@ def check(drawables: Sequence[Gimp.Drawable]) -> list[Gimp.Layer]:
     return list(drawables)
 
 
+def every_layer(image: Gimp.Image) -> Iterator[Gimp.Layer]:
+    """The layers of an image from top to bottom, each group before what is in it."""
+    waiting = list(reversed(image.get_layers()))
+    while waiting:
+        yield (layer := waiting.pop())
+        if layer.is_group():
+            waiting += reversed(layer.get_children())
+
+
 def find_region(image: Gimp.Image, name: str) -> Gimp.Drawable:
     """The channel or layer with a name; ``selection`` is the selection, where neither has that name.
 

@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from gi.repository import Gimp, Gio
+from gi.repository import Gimp
 
 from plugin import settings
 from plugin.gimp import layers, style
 from plugin.gimp.layers import Box, Look, Refusal, View
-from plugin.gimp.style import Style
+from plugin.gimp.style import Source, Style
 from plugin.protocol import Job, Mask
 from plugin.protocol import Style as StyleOfJob
 from plugin.settings import Settings
@@ -68,10 +68,10 @@ def takes_whole_layer(image: Gimp.Image, region_names: Sequence[str]) -> bool:
 
 def of(
     image: Gimp.Image,
-    style_files: Sequence[Gio.File | None],
+    sources: Sequence[Source | None],
     region_names: Sequence[str],
     chosen: Settings,
-    read: Callable[[Gio.File | None], Style] = style.read,
+    read: Callable[[Source | None], Style] = style.read,
 ) -> Order:
     """Read the styles and find their regions.
 
@@ -80,23 +80,21 @@ def of(
     Raises:
         Refusal: one sentence, what is asked cannot be done.
     """
-    regions = _regions(image, region_names, len(style_files))
-    _check_blend(chosen, len(style_files))
+    regions = _regions(image, region_names, len(sources))
+    _check_blend(chosen, len(sources))
     names = [None if region is None else name for region, name in zip_longest(regions, region_names)]
-    return Order(image, [read(file) for file in style_files], regions, names, chosen)
+    return Order(image, [read(source) for source in sources], regions, names, chosen)
 
 
 def of_config(
-    image: Gimp.Image, config: Gimp.ProcedureConfig, read: Callable[[Gio.File | None], Style] = style.read
+    image: Gimp.Image, config: Gimp.ProcedureConfig, read: Callable[[Source | None], Style] = style.read
 ) -> Order:
     """The order in the procedure's arguments.
 
     Raises:
         Refusal: as :func:`of`.
     """
-    more = [Gio.File.new_for_commandline_arg(name) for name in config.get_property("more-styles") or []]
-    files = [config.get_property("style"), *more]
-    return of(image, files, config.get_property("regions") or [], settings_of(config), read)
+    return of(image, style.chosen(config), config.get_property("regions") or [], settings_of(config), read)
 
 
 def layer_name(source: str, styles: Sequence[str]) -> str:

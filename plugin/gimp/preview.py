@@ -14,7 +14,7 @@ from plugin.gimp.layers import Box, Look, Refusal, View
 from plugin.gimp.proof import Proof
 from plugin.gimp.split_view import SplitView
 from plugin.gimp.studio import Event, Studio
-from plugin.gimp.style import Style
+from plugin.gimp.style import Source, Style
 from plugin.protocol import Hello, Progress, Result
 from plugin.words import _
 
@@ -255,9 +255,11 @@ class Preview(Gtk.Box):
         """
         known, self._styles = self._styles, {}
 
-        def read(file: Gio.File | None) -> Style:
-            key = file.get_uri() if file else ""
-            self._styles[key] = known.get(key) or style.read(file)
+        def read(source: Source | None) -> Style:
+            if not isinstance(source, Gio.File):  # what is open may be painted on meanwhile
+                return style.read(source)
+            key = style.key(source)
+            self._styles[key] = known.get(key) or style.read(source)
             return self._styles[key]
 
         wanted = order.of_config(self._image, self._config, read)

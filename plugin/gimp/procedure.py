@@ -10,7 +10,7 @@ from typing import Any
 from gi.repository import Gegl, Gimp, GLib, GObject
 
 from plugin import client, locations, settings, words
-from plugin.gimp import layers, order, output, painting, restyle
+from plugin.gimp import layers, order, output, painting, restyle, style
 from plugin.gimp.layers import Box, Refusal
 from plugin.gimp.order import Order
 from plugin.gimp.output import AS_EVER, Output, Painted
@@ -104,6 +104,8 @@ def _paint(
         earlier = restyle.find(image, sources)
         earlier.fill(config, everything=asks)
         sources = [earlier.source]
+    elif run_mode != Gimp.RunMode.NONINTERACTIVE:
+        style.recall_open(config)
     part = None if earlier is None else earlier.part
     watching, variations = _asked(procedure, run_mode, image, sources, part, config)
     with watching as studio:
@@ -137,6 +139,7 @@ def _asked(
         answer = dialog.run(procedure, config, image, sources, part)
         if answer is None:
             raise client.JobCancelled
+        style.remember_open(config)
         return answer
     # Who repeats the filter waits before the same image window as who has just pressed OK.
     is_watched = run_mode == Gimp.RunMode.WITH_LAST_VALS and Gimp.default_display() is not None
@@ -194,6 +197,20 @@ def _add_arguments(procedure: Gimp.Procedure) -> None:
         Gimp.FileChooserAction.ANY,
         True,
         None,
+        GObject.ParamFlags.READWRITE,
+    )
+    procedure.add_layer_argument(
+        "style-layer",
+        _("Style layer"),
+        _("A layer of any open image as the style, instead of a file: what it shows, with its mask and filters."),
+        True,
+        GObject.ParamFlags.READWRITE,
+    )
+    procedure.add_image_argument(
+        "style-image",
+        _("Style image"),
+        _("An open image as the style, instead of a file: what it shows."),
+        True,
         GObject.ParamFlags.READWRITE,
     )
     procedure.add_string_array_argument(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from gi.repository import Gimp, Gio, GObject
 
 from plugin import locations
-from plugin.gimp import layers, order, painting, parasite
+from plugin.gimp import layers, order, painting, parasite, style
 from plugin.gimp.layers import Box, Refusal
 from plugin.gimp.order import Order
 from plugin.gimp.parasite import StyleTold, Told
@@ -39,11 +39,11 @@ class Earlier:
         for setting in TABLE:
             if everything or (config.get_property(setting.dashed) or setting.kind()) == setting.default:
                 config.set_property(setting.dashed, getattr(self.told.settings, setting.name))
-        if everything or config.get_property("style") is None:
-            first, *more = (_file(style) for style in self.told.styles)
-            config.set_property("style", first)
+        if everything or style.chosen(config)[0] is None:
+            first, *more = (_file(told) for told in self.told.styles)
+            style.choose(config, first)
             config.set_property("more-styles", [file.get_uri() for file in more])
-            config.set_property("regions", [style.region or "" for style in self.told.styles])
+            config.set_property("regions", [told.region or "" for told in self.told.styles])
         # What a person has seen in the window is repeated as they saw it.
         config.set_property(_FROM_LAYER, not everything)
 
@@ -141,10 +141,10 @@ def _source(image: Gimp.Image, layer: Gimp.Layer, told: Told) -> Gimp.Layer | No
     return None if named == layer else named
 
 
-def _file(style: StyleTold) -> Gio.File:
+def _file(told: StyleTold) -> Gio.File:
     """Where a style's file is, or was; a starter style is wherever the plug-in is now."""
-    file = Gio.File.new_for_uri(style.uri) if style.uri else Gio.File.new_for_path(style.name)
-    starter = locations.PLUG_IN_ROOT / "plugin" / "styles" / style.name
+    file = Gio.File.new_for_uri(told.uri) if told.uri else Gio.File.new_for_path(told.name)
+    starter = locations.PLUG_IN_ROOT / "plugin" / "styles" / told.name
     if not file.query_exists(None) and starter.is_file():
         return Gio.File.new_for_path(str(starter))
     return file
