@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from gi.repository import Gimp, GimpUi, Gtk
 
-from plugin.gimp import output, restyle
+from plugin.gimp import access, output, restyle
 from plugin.gimp.explore import Explore
 from plugin.gimp.forecast import Forecast, Subject
 from plugin.gimp.gallery import Gallery
@@ -18,7 +18,7 @@ from plugin.gimp.styles import StyleList, StyleRows
 from plugin.gimp.thumbnails import Background
 from plugin.gimp.variation import Variation
 from plugin.settings import TABLE, Group
-from plugin.words import _
+from plugin.words import _, without_mnemonic
 
 _IN_FRONT = ("quality", "strength", "style-scale", "preserve-colors")
 _PAGES = (Group.OBJECTIVE, Group.SEARCH, Group.PICTURE, Group.MACHINE)
@@ -49,7 +49,7 @@ def run(
     background = Background()
     styles = StyleList(config)
     gallery = Gallery(styles, background)
-    title = procedure.get_menu_label().replace("_", "").rstrip("…")
+    title = without_mnemonic(procedure.get_menu_label()).rstrip("…")
     window = GimpUi.ProcedureDialog.new(procedure, config, title)
     panes = Gtk.Box(orientation=Gtk.Orientation.HORIZONTAL, spacing=12, visible=True)
     panes.pack_start(preview, True, True, 0)
@@ -74,6 +74,7 @@ def run(
     button.set_tooltip_text(_("Small paintings with other settings, to choose from"))
     button.connect("clicked", explore)
     preview.add_button(button)
+    access.name_widgets(window)
     confirmed = window.run()
     preview.close()
     forecast.close()
@@ -94,6 +95,8 @@ def _settings(window: GimpUi.ProcedureDialog, config: Gimp.ProcedureConfig, *sty
     for name in ("strength", "style-scale"):
         window.get_scale_entry(name, 1.0)
     for setting in TABLE:
+        if setting.choices:
+            window.get_widget(setting.dashed, Gtk.ComboBox)  # GIMP 3.2 would make radio buttons of up to three
         if setting.maximum is not None and setting.maximum <= 1:
             window.get_spin_scale(setting.dashed, 1.0)  # a spin button cuts the digits of so small a range
     front = window.fill_box("front", [*_IN_FRONT, *_among(config, restyle.NAMES)])
@@ -112,9 +115,10 @@ def _settings(window: GimpUi.ProcedureDialog, config: Gimp.ProcedureConfig, *sty
 
 def _advanced(window: GimpUi.ProcedureDialog, config: Gimp.ProcedureConfig) -> Gtk.Notebook:
     """A page for each group of settings that are not in front, and one for what becomes of the painting."""
-    pages = {group: [setting.dashed for setting in TABLE if setting.group == group] for group in _PAGES}
+    pages = {_(group): [setting.dashed for setting in TABLE if setting.group == group] for group in _PAGES}
     if result := _among(config, output.NAMES):
         pages[_("Result")] = result
+        window.get_scale_entry("opacity", 1.0)
     for title, names in pages.items():
         window.get_label(f"{title}-title", title, False, False)
         page = window.fill_box(f"{title}-page", names)

@@ -116,7 +116,7 @@ class Preview(Gtk.Box):
     def _switches(self) -> Gtk.Box:
         box = Gtk.Box(orientation=Gtk.Orientation.HORIZONTAL, spacing=12)
         both_ways = GObject.BindingFlags.BIDIRECTIONAL | GObject.BindingFlags.SYNC_CREATE
-        is_on = Gtk.CheckButton.new_with_mnemonic(_("Pr_eview"))
+        is_on = Gtk.CheckButton.new_with_mnemonic(_("Pre_view"))
         is_on.set_tooltip_text(_("Paint a small proof of every change"))
         is_split = Gtk.CheckButton.new_with_mnemonic(_("Sp_lit view"))
         is_split.set_tooltip_text(_("Before on the left of a line, after on its right"))

@@ -78,9 +78,11 @@ def describe(procedure: Gimp.Procedure) -> None:
     """Say what the procedure is."""
     procedure.set_sensitivity_mask(Gimp.ProcedureSensitivityMask.DRAWABLE)
     procedure.set_documentation(
-        "Paint a layer anew that Neural Style Transfer has painted",
-        "Takes styles, settings and the source from what the layer tells of how it was made. Arguments that are left "
-        "at their defaults are as they were then. Its mask, opacity, mode and place stay.",
+        _("Paint a layer anew that Neural Style Transfer has painted"),
+        _(
+            "Takes styles, settings and the source from what the layer tells of how it was made. Arguments that are "
+            "left at their defaults are as they were then. Its mask, opacity, mode and place stay."
+        ),
         procedure.get_name(),
     )
     procedure.set_menu_label(_("Rest_yle…"))
@@ -94,9 +96,11 @@ def add_arguments(procedure: Gimp.Procedure) -> None:
     )
     procedure.add_boolean_argument(
         _FROM_LAYER,
-        "Defaults from the layer",
-        "Arguments that are left at their defaults are as they were when the layer was made; without this they are "
-        "the defaults. No style takes all styles and regions from the layer.",
+        _("Defaults from the layer"),
+        _(
+            "Arguments that are left at their defaults are as they were when the layer was made; without this they "
+            "are the defaults. No style takes all styles and regions from the layer."
+        ),
         True,
         flags,
     )

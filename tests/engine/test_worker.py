@@ -235,12 +235,12 @@ def test_cancel_stops_a_sweep_and_the_engine_goes_on(engine: Engine) -> None:
 @pytest.mark.parametrize(
     ("vary", "score", "sentence"),
     [
-        ({"strenght": [20]}, "balance", "There is no setting 'strenght'"),
+        ({"strenght": [20]}, "balance", "There is no setting “strenght”"),
         ({"strength": [20, 300]}, "balance", r"strength is 300.0; it must lie between 0.0 and 100.0\."),
         ({"seed": list(range(401))}, "balance", "These are 401 cells, and a grid has at most 400"),
         ({}, "balance", "Nothing is varied"),
         ({"blend": ["60,40"]}, "balance", "2 numbers in “blend”; give one for each"),
-        ({"strength": [20]}, "beauty", "There is no score 'beauty'; choose balance, "),
+        ({"strength": [20]}, "beauty", "There is no score “beauty”; choose one of balance, "),
     ],
 )
 def test_a_sweep_that_cannot_be_done_gets_one_sentence(

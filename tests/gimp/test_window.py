@@ -90,7 +90,7 @@ class Window:
             self._command("xdotool", "key", key)
             time.sleep(0.5)
 
-    def click_part(self, title: str, x: float, y: float, held: str = "") -> None:
+    def click_at_part(self, title: str, x: float, y: float, held: str = "") -> None:
         """Click into the window with this title, at parts of its width and height, while a key is held, if any."""
         window = self.find(title)
         assert window is not None, f"there is no window {title}"
@@ -281,9 +281,9 @@ def test_explore_takes_a_cells_settings_and_adds_checked_ones_as_a_group_in_one_
     window.keys("alt+x", title=_TITLE)
     window.wait_for(lambda: window.find(_EXPLORE), "the window with the variations", 30)
     # The present cell is in the middle; on its right are those of strength 70 and 90.
-    window.click_part(_EXPLORE, 0.7, 0.5)
-    window.click_part(_EXPLORE, 0.7, 0.5, held="ctrl")
-    window.click_part(_EXPLORE, 0.89, 0.5, held="ctrl")
+    window.click_at_part(_EXPLORE, 0.7, 0.5)
+    window.click_at_part(_EXPLORE, 0.7, 0.5, held="ctrl")
+    window.click_at_part(_EXPLORE, 0.89, 0.5, held="ctrl")
     window.picture("explore")
     window.keys("alt+a", title=_EXPLORE)
     names = ["Strength 70, Stroke size 100 %", "Strength 90, Stroke size 100 %"]
