@@ -95,7 +95,7 @@ class Canvas:
         self._content_alpha = content[3:]
         # What every scale and every preview is made from: the whole picture may be far larger.
         self._working = tuple(
-            None if part is None else pictures.resize(part, width, height).clamp(0, 1)
+            None if part is None else _brought_to(part, width, height)
             for part in (self._content, self._content_alpha, None if self._alpha is None else self._alpha[None])
         )
         palette, palette_alpha = (self._content, self._alpha) if whole is None else _without_holes(whole, "The layer")
@@ -264,6 +264,11 @@ def _guidance(content: Tensor, styles: Sequence[Style]) -> list[float | Tensor]:
     assert isinstance(claimed, Tensor)
     covered = torch.stack(regions).sum(0).clamp_max(1)
     return [weight * region * covered / claimed.clamp_min(1e-6) for weight, region in zip(weights, regions)]
+
+
+def _brought_to(part: Tensor, width: int, height: int) -> Tensor:
+    """K×H×W, 0 to 1, at another size; the same tensor where it has that size already."""
+    return part if part.shape[-2:] == (height, width) else pictures.resize(part, width, height).clamp_(0, 1)
 
 
 def _scaled(

@@ -205,6 +205,7 @@ class StyleTransfer:
             else:
                 image = canvas.enlarge(scale.size, device, chosen.adds_detail)
                 optimizer.enlarge(*image.shape[-2:])
+                memory.give_back()
             height, width = image.shape[-2:]
             is_last = index == len(scales) - 1
             with countdown.scale(index):

@@ -118,6 +118,7 @@ def _advanced(window: GimpUi.ProcedureDialog, config: Gimp.ProcedureConfig) -> G
     pages = {_(group): [setting.dashed for setting in TABLE if setting.group == group] for group in _PAGES}
     if result := _among(config, output.NAMES):
         pages[_("Result")] = result
+        window.get_scale_entry("opacity", 1.0)
     for title, names in pages.items():
         window.get_label(f"{title}-title", title, False, False)
         page = window.fill_box(f"{title}-page", names)

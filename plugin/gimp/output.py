@@ -98,8 +98,8 @@ def add_arguments(procedure: Gimp.Procedure) -> None:
     procedure.add_choice_argument("output", _("Output"), _("Where the painting goes."), places, _NEW_LAYER, flags)
     procedure.add_double_argument(
         "opacity",
-        _("Opacity"),
-        _("Of the new layer, in percent of the opacity that the painted layer has."),
+        _("Opacity (%)"),
+        _("Of the new layer, in percent of the opacity that the painted layer has; in a new image of all."),
         *(0.0, 100.0, 100.0),
         flags,
     )

@@ -16,6 +16,7 @@ import pytest
 from tests.gimp_root import REPOSITORY, Gimp
 
 _TITLE, _PROGRESS, _RESTYLE = "Neural Style Transfer", "Painting", "Restyle"
+_EXPLORE = "^Explore$"
 _WIDTH, _HEIGHT = 1600, 1200
 _STYLE = "van_gogh_village_street_in_auvers.jpg"
 _SECOND_STYLE = "hokusai_poppies.jpg"
@@ -88,6 +89,17 @@ class Window:
         for key in keys:
             self._command("xdotool", "key", key)
             time.sleep(0.5)
+
+    def click_at_part(self, title: str, x: float, y: float, held: str = "") -> None:
+        """Click into the window with this title, at parts of its width and height, while a key is held, if any."""
+        window = self.find(title)
+        assert window is not None, f"there is no window {title}"
+        geometry = self._command("xdotool", "getwindowgeometry", "--shell", window)
+        size = dict(line.split("=") for line in geometry.split())
+        place = [str(round(x * int(size["WIDTH"]))), str(round(y * int(size["HEIGHT"])))]
+        pressed = ["keydown", held, "click", "1", "keyup", held] if held else ["click", "1"]
+        self._command("xdotool", "mousemove", "--window", window, *place, "sleep", "0.3", *pressed)
+        time.sleep(0.5)
 
     def type(self, text: str) -> None:
         self._command("xdotool", "type", "--delay", "20", text)
@@ -259,6 +271,36 @@ def test_restyle_shows_how_a_layer_was_made_and_replaces_it_in_one_undo_step(win
     assert window.layers() == before
     window.keys("ctrl+z")
     window.wait_for(lambda: window.ask("stage.recipe(image.get_layers()[0])") == told, "undo", 20)
+    assert window.layers() == before
+
+
+def test_explore_takes_a_cells_settings_and_adds_checked_ones_as_a_group_in_one_undo_step(window: Window) -> None:
+    before = window.layers()
+    window.ask("image.set_selected_layers(image.get_layers()[-1:])")
+    window.open_dialog()  # with the settings of the tests before
+    window.keys("alt+x", title=_TITLE)
+    window.wait_for(lambda: window.find(_EXPLORE), "the window with the variations", 30)
+    # The present cell is in the middle; on its right are those of strength 70 and 90.
+    window.click_at_part(_EXPLORE, 0.7, 0.5)
+    window.click_at_part(_EXPLORE, 0.7, 0.5, held="ctrl")
+    window.click_at_part(_EXPLORE, 0.89, 0.5, held="ctrl")
+    window.picture("explore")
+    window.keys("alt+a", title=_EXPLORE)
+    names = ["Strength 70, Stroke size 100 %", "Strength 90, Stroke size 100 %"]
+    group = "[[each.get_name() for each in image.get_layers()[-2].get_children()], image.get_layers()[-2].get_name()]"
+    window.wait_for(lambda: len(window.layers()) > len(before), "the group", 180)
+    assert window.ask(group) == [names, f"one — {_STYLE} #1"]
+    assert window.ask("stage.recipe(image.get_layers()[-2].get_children()[1])['settings']['strength']") == 90
+    window.keys("ctrl+z")
+    window.wait_for(lambda: window.layers() == before, "undo", 20)
+
+    window.open_dialog()
+    window.keys("alt+x", title=_TITLE)
+    window.wait_for(lambda: window.find(_EXPLORE), "the window with the variations", 30)
+    window.keys("Escape", title=_EXPLORE)
+    window.wait_for(lambda: not window.find(_EXPLORE), "the variations to close", 10)
+    window.keys("Escape", title=_TITLE)
+    window.wait_for(lambda: not window.engines(), "the engine to end", 20)
     assert window.layers() == before
 
 
