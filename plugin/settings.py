@@ -272,7 +272,7 @@ class Settings:
     )
     start: str = _choice(
         "content",
-        "Start _from",
+        "Start fro_m",
         "What the painting begins as.",
         Choice("content", "Picture", "The picture itself"),
         Choice("recolored", "Recolored", "The picture in the style's colors"),

@@ -28,6 +28,10 @@ _SETTINGS_WIDTH = 440
 """Pixels; with less there are not four styles in a row, and the scales are too short to be dragged finely."""
 
 
+_MOST_HEIGHT = 700
+"""Pixels that the window opens with, so that it is whole on a screen of 720; the gallery gives way."""
+
+
 def run(
     procedure: Gimp.Procedure,
     config: Gimp.ProcedureConfig,
@@ -75,6 +79,8 @@ def run(
     button.connect("clicked", explore)
     preview.add_button(button)
     access.name_widgets(window)
+    size = window.get_preferred_size()[1]
+    window.set_default_size(size.width, min(size.height, _MOST_HEIGHT))
     confirmed = window.run()
     preview.close()
     forecast.close()

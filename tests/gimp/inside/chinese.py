@@ -1,4 +1,4 @@
-"""GIMP in Chinese: what it knows of the filter, and what the filter and its engine say."""
+"""GIMP in Chinese: the window, what GIMP knows of the filter, and what the filter and its engine say."""
 
 from __future__ import annotations
 
@@ -12,6 +12,22 @@ from tests.gimp.inside.faults import refused
 from tests.gimp.inside.stage import new_image, new_layer
 
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")
+
+
+def test_nothing_of_ours_in_the_window_is_english() -> None:
+    catalogue = vars(words._catalogue)["_catalog"]
+    english = {text.replace("_", "") for text, translated in catalogue.items() if _CHINESE.search(translated)}
+    assert "Style" in english
+    for page in walk.pages():
+        assert not page.texts & english, page.texts & english
+
+
+def test_no_two_mnemonics_of_a_page_are_the_same() -> None:
+    window.test_no_two_mnemonics_of_a_page_are_the_same()
+
+
+def test_the_window_fits_a_small_screen_whatever_the_names() -> None:
+    window.test_the_window_fits_a_small_screen_whatever_the_names()
 
 
 def test_menu_entry_settings_and_help_are_translated() -> None:
@@ -34,19 +50,3 @@ def test_what_the_filter_and_the_engine_refuse_is_said_in_chinese() -> None:
     assert refused(image, [layer], blend="60,x") == "blend 的值为 “60,x”；“x”必须是大于 0 的数字。"
     empty = new_layer(image, "空", paint=lambda x, y: (0, 0, 0, 0))
     assert refused(image, [empty]) == "该图层完全透明；请选择有可见内容的。"
-
-
-def test_nothing_of_ours_in_the_window_is_english() -> None:
-    catalogue = vars(words._catalogue)["_catalog"]
-    english = {text.replace("_", "") for text, translated in catalogue.items() if _CHINESE.search(translated)}
-    assert "Style" in english
-    for page in walk.pages():
-        assert not page.texts & english, page.texts & english
-
-
-def test_no_two_mnemonics_of_a_page_are_the_same() -> None:
-    window.test_no_two_mnemonics_of_a_page_are_the_same()
-
-
-def test_the_window_fits_a_small_screen_whatever_the_names() -> None:
-    window.test_the_window_fits_a_small_screen_whatever_the_names()

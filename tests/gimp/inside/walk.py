@@ -49,8 +49,8 @@ def pages() -> list[Page]:
     layer = new_layer(image, LONG)
     style = FOLDER / f"{LONG}.jpg"
     shutil.copy(STYLE, style)
-    # Made here, because what GIMP knows of it lacks the arguments for the window alone.
-    own = procedure.NeuralStyle.do_create_procedure(Gimp.get_plug_in(), procedure.NAME)
+    # Not the one that GIMP knows: that lacks the arguments for the window alone.
+    own = procedure.NeuralStyle.do_create_procedure(Gimp.get_plug_in(), f"{procedure.NAME}-walk")
     config = own.create_config()
     config.set_property("style", Gio.File.new_for_path(str(style)))
     config.set_property("more-styles", [str(style)])
@@ -126,12 +126,13 @@ def _tabbed(window: Gtk.Window) -> Iterator[Gtk.Widget]:
 
 def _accessible_name(widget: Gtk.Widget) -> str:
     """What a screen reader calls a widget: its label or, where it has none, its name."""
-    inside = widget.get_ancestor(Gtk.ComboBox)
-    accessible = (inside or widget).get_accessible()
+    box = widget.get_ancestor(Gtk.ComboBox)
+    accessible = (box or widget).get_accessible()
     labels = accessible.ref_relation_set().get_relation_by_type(Atk.RelationType.LABELLED_BY)
-    named = [label.get_name() for label in labels.get_target()] if labels else []
-    # A combo box's own name is what is chosen in it.
-    return " ".join(filter(None, named)) or ("" if isinstance(widget, Gtk.ComboBox) else accessible.get_name() or "")
+    named = [label.get_name() for label in labels.get_target()] if labels else [accessible.get_name()]
+    # A combo box that has been given no name says what is chosen in it.
+    chosen = box.get_active_text() if isinstance(box, Gtk.ComboBoxText) else None
+    return " ".join(name for name in named if name and name != chosen)
 
 
 def _described(widget: Gtk.Widget) -> str:
