@@ -339,7 +339,7 @@ class _Status(Gtk.Box):
         self._spinner = Gtk.Spinner(no_show_all=True)
         self._warning = Gtk.Image.new_from_icon_name("dialog-warning", Gtk.IconSize.BUTTON)
         self._label = Gtk.Label(xalign=0, wrap=True, lines=3, ellipsize=Pango.EllipsizeMode.END, max_width_chars=40)
-        self._again = Gtk.Button.new_with_mnemonic(_("Tr_y Again"))
+        self._again = Gtk.Button.new_with_mnemonic(_("Try A_gain"))
         self._again.set_valign(Gtk.Align.CENTER)
         self._again.connect("clicked", lambda button: on_again())
         for widget in (self._spinner, self._warning):
@@ -375,9 +375,9 @@ class _Missing(Gtk.Box):
         self._label = Gtk.Label(wrap=True, max_width_chars=40, selectable=True, justify=Gtk.Justification.CENTER)
         self._command = Gtk.Entry(text=_install_command(), editable=False)
         self._command.get_accessible().set_name(_("Command that installs the engine"))
-        copy = Gtk.Button.new_with_mnemonic(_("Cop_y Command"))
+        copy = Gtk.Button.new_with_mnemonic(_("Copy Co_mmand"))
         copy.connect("clicked", self._copy)
-        again = Gtk.Button.new_with_mnemonic(_("Tr_y Again"))
+        again = Gtk.Button.new_with_mnemonic(_("Try A_gain"))
         again.connect("clicked", lambda button: on_again())
         buttons = Gtk.Box(orientation=Gtk.Orientation.HORIZONTAL, spacing=6, halign=Gtk.Align.CENTER)
         for button in (copy, again):
