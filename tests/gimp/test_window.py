@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -88,6 +90,13 @@ class Window:
         self.keys("alt+r", "a", "n")
         self.wait_for(lambda: self.find(_TITLE) is not None, "the dialog", 30)
 
+    def painted(self) -> bytes:
+        """The right half of the dialog's preview, before a line is moved: R'G'B' bytes."""
+        found, pixels = self.find(_TITLE), self._gimp.folder / "preview.rgb"
+        assert found is not None
+        self._command("import", "-window", found, "-crop", "170x200+230+100", "-depth", "8", f"rgb:{pixels}")
+        return pixels.read_bytes()
+
     def cancel_progress(self) -> None:
         """Click on *Cancel* beside the progress bar, left of the docks of a new profile."""
         self._command("xdotool", "mousemove", str(_WIDTH - 282), str(_HEIGHT - 18), "click", "1")
@@ -136,16 +145,54 @@ def test_the_menu_opens_the_dialog_and_cancel_closes_it(window: Window) -> None:
     window.picture("dialog")
     window.keys("Escape", title=_TITLE)
     window.wait_for(lambda: not window.find(_TITLE), "the dialog to close", 10)
+    window.wait_for(lambda: not window.engines(), "the engine to end, perhaps while it starts", 5)
+    assert window.layers() == ["two", "one"]
+    assert not window.ask("image.is_dirty()")
+
+
+def test_proofs_follow_the_settings_and_end_with_the_window(window: Window) -> None:
+    window.open_dialog()
+    window.wait_for(lambda: len(set(window.painted())) > 50, "the photograph", 30)
+    photograph = window.painted()
+
+    def change() -> float:
+        pairs = list(zip(window.painted(), photograph, strict=True))
+        return sum(abs(one - other) for one, other in pairs) / len(pairs)
+
+    window.wait_for(lambda: change() > 20, "a proof", 120)
+    window.picture("proof")
+    window.keys("alt+t", "ctrl+a", "0", "Tab", title=_TITLE)
+    window.wait_for(lambda: change() < 8, "a proof at a strength of 0", 120)
+    window.keys("alt+t", "ctrl+a", "6", "0", "Tab", title=_TITLE)
+    window.wait_for(lambda: change() > 20, "a proof at a strength of 60", 120)
+
+    (engine,) = window.engines()
+    os.kill(engine, signal.SIGKILL)
+    window.wait_for(lambda: change() < 2, "the picture without a proof", 30)
+    window.picture("engine-died")
+    assert window.engines() == []
+    window.keys("alt+g", title=_TITLE)
+    window.wait_for(lambda: change() > 20, "a proof of another engine", 120)
+
+    window.keys("alt+e", title=_TITLE)
+    window.wait_for(lambda: change() < 2, "the picture while there is no preview", 10)
+    window.keys("alt+e", title=_TITLE)
+    window.wait_for(lambda: change() > 20, "a proof in progress", 120)
+    window.keys("Escape", title=_TITLE)
+    window.wait_for(lambda: not window.find(_TITLE), "the dialog to close", 10)
+    window.wait_for(lambda: not window.engines(), "the engine to end", 5)
     assert window.layers() == ["two", "one"]
     assert not window.ask("image.is_dirty()")
 
 
 def test_progress_is_told_and_cancel_leaves_the_image_and_no_engine(window: Window) -> None:
     window.open_dialog()
-    window.keys("alt+o", title=_TITLE)
     window.wait_for(window.engines, "the engine", 30)
+    engines = window.engines()
+    window.keys("alt+o", title=_TITLE)
     time.sleep(12)
     window.picture("progress")
+    assert window.engines() == engines, "another engine than the preview's"
     window.cancel_progress()
     window.wait_for(lambda: not window.engines(), "the engine to end", 5)
     window.picture("cancelled")

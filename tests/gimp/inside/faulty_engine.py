@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import queue
+
 from gi.repository import GLib
 
 from plugin import __version__, locations
 from plugin.gimp.studio import Studio
+from plugin.protocol import Hello
 from tests.gimp.inside.faults import refused
 from tests.gimp.inside.stage import FOLDER, engines, new_image, new_layer
 from tests.gimp.inside.studio import Listener, long_job, wait
@@ -46,12 +49,12 @@ def test_a_studio_waits_for_no_engine_that_hangs() -> None:
     """Not for its first word, and not until it has read what is being sent."""
     for fault in ("says nothing", "does not read"):
         (FOLDER / "fault").write_text(fault, encoding="utf-8")
-        studio, ready = Studio(), []
-        studio.start(ready.append)
+        studio, ready = Studio(), queue.SimpleQueue[Hello]()
+        studio.start(ready.put)
         while not engines():
             GLib.usleep(1000)
-        if fault == "does not read":
-            wait(lambda ready=ready: ready)
+        while fault == "does not read" and ready.empty():
+            GLib.MainContext.default().iteration(True)
         listeners = [Listener().ask(studio, long_job()) for _each in range(3)]
         GLib.usleep(200_000)  # so that the pipe is full
         studio.give_up()

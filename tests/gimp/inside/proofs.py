@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
+from pathlib import Path
 from unittest import mock
 
 from gi.repository import Gegl, Gimp, Gio
@@ -26,8 +27,9 @@ def _photograph() -> tuple[Gimp.Image, Gimp.Layer]:
     return image, image.get_layers()[0]
 
 
-def _order(image: Gimp.Image, settings: Settings, regions: Sequence[str] = ()) -> Order:
-    styles = [_WAVE, _POPPIES][: max(1, len(regions))]
+def _order(
+    image: Gimp.Image, settings: Settings, regions: Sequence[str] = (), styles: Sequence[Path] = (_WAVE,)
+) -> Order:
     return order.of(image, [Gio.File.new_for_path(str(style)) for style in styles], regions, settings)
 
 
@@ -60,17 +62,17 @@ def _floats(picture: Picture) -> array[float]:
 
 def test_proof_and_detail_look_like_the_final_layer() -> None:
     image, layer = _photograph()
-    settings = Settings(iterations=12, size=160, device="cpu")
+    settings = Settings(iterations=10, size=128, device="cpu")
     wanted = _order(image, settings)
-    with mock.patch.dict(proof._WORKING_SIZES, {"cpu": 96}):
+    with mock.patch.dict(proof._WORKING_SIZES, {"cpu": 80}):
         look = wanted.look(layer)
         whole = proof.of_whole(wanted, look, "cpu")
-        assert whole.job.settings.size == 96
+        assert whole.job.settings.size == 80
         shown = Box(200, 60, 150, 150)
         detail = proof.of_detail(wanted, look, "cpu", shown)
         assert detail is not None
         proofs = [_painted(each) for each in (whole, detail)]
-    finals = [procedure.stylize([layer], each)[0] for each in (wanted, _order(image, settings, ["", ""]))]
+    finals = [procedure.stylize([layer], each)[0] for each in (wanted, _order(image, settings, styles=[_POPPIES]))]
     for each, picture in zip((whole, detail), proofs, strict=True):
         # As small as the strokes are not: where exactly one of them runs is chance.
         view, scale = each.view, 24 / max(each.view.box.width, each.view.box.height)
@@ -101,7 +103,7 @@ def test_what_is_in_view_is_the_layers_content_selection_and_regions_at_its_scal
     Gimp.Selection.save(image).set_name("part")
     image.select_rectangle(Gimp.ChannelOps.REPLACE, 120, 110, 800, 400)
 
-    wanted = _order(image, Settings(), ["", "part"])
+    wanted = _order(image, Settings(), ["", "part"], [_WAVE, _POPPIES])
     look = wanted.look(layer)
     seen = proof.of_whole(wanted, look, "cpu")
     assert look.box == Box(100, 100, 800, 400)
@@ -111,14 +113,16 @@ def test_what_is_in_view_is_the_layers_content_selection_and_regions_at_its_scal
     assert everywhere is None
     assert part is not None and (part.width, part.height) == (512, 256)
     assert abs(sum(memoryview(part.samples).cast("f")) / (512 * 256) - 0.25) < 0.01
-    assert layers.selected(look, seen.view) == b"\xff" * (512 * 256)
+    mask = layers.selected(look, seen.view)
+    assert mask is not None and len(mask) == 512 * 256
+    assert mask.count(255) > 0.99 * len(mask), "all but the edges, which may lie between two pixels"
 
     right = proof.of_detail(wanted, look, "cpu", Box(600, 200, 100, 100))
     assert right is not None
     assert len(right.job.styles) == 1, "the region is beside it, and an empty one would be refused"
     assert right.job.whole is not None and right.job.whole.long_side == 800
     assert right.view.box.width > 100
-    only = _order(image, Settings(), ["part", "part"])
+    only = _order(image, Settings(), ["part"])
     assert proof.of_detail(only, look, "cpu", Box(600, 200, 100, 100)) is None, "nothing is wanted there"
 
 

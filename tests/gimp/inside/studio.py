@@ -104,7 +104,7 @@ def test_a_job_that_cannot_be_done_leaves_the_engine_and_a_dead_engine_is_replac
         assert Listener().ask(studio, _job()).wait() is None
         (another,) = engines()
         os.kill(another, signal.SIGKILL)  # when nobody is waiting, nobody needs to know
-        wait(lambda: another not in engines() or GLib.usleep(1000))
+        os.waitid(os.P_PID, another, os.WEXITED | os.WNOWAIT)
         assert Listener().ask(studio, _job()).wait() is None
 
 
@@ -120,7 +120,8 @@ def test_closing_in_the_middle_of_a_job_leaves_no_process() -> None:
 
 def test_closing_while_the_engine_starts_leaves_no_process() -> None:
     for is_asked in (False, True):
-        studio, told = Studio(), []
+        told: list[Any] = []
+        studio = Studio()
         studio.start(told.append, told.append)
         if is_asked:
             Listener().ask(studio, _job())
