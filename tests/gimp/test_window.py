@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -152,6 +154,13 @@ class Window:
 
         self.wait_for(press, "the painting to stop", 120)
 
+    def painted(self) -> bytes:
+        """The right half of the dialog's preview, before a line is moved: R'G'B' bytes."""
+        found, pixels = self.find(_TITLE), self._gimp.folder / "preview.rgb"
+        assert found is not None
+        self._command("import", "-window", found, "-crop", "170x200+230+100", "-depth", "8", f"rgb:{pixels}")
+        return pixels.read_bytes()
+
     def picture(self, name: str) -> None:
         """Keep what is on the display, to be looked at."""
         self._command("import", "-window", "root", str(self._gimp.folder / f"{name}.png"))
@@ -196,17 +205,55 @@ def test_the_menu_opens_the_dialog_and_cancel_closes_it(window: Window) -> None:
     window.picture("dialog")
     window.keys("Escape", title=_TITLE)
     window.wait_for(lambda: not window.find(_TITLE), "the dialog to close", 10)
+    window.wait_for(lambda: not window.engines(), "the engine to end, perhaps while it starts", 5)
+    assert window.layers() == ["two", "one"]
+    assert not window.ask("image.is_dirty()")
+
+
+def test_proofs_follow_the_settings_and_end_with_the_window(window: Window) -> None:
+    window.open_dialog()
+    window.wait_for(lambda: len(set(window.painted())) > 50, "the photograph", 30)
+    photograph = window.painted()
+
+    def change() -> float:
+        pairs = list(zip(window.painted(), photograph, strict=True))
+        return sum(abs(one - other) for one, other in pairs) / len(pairs)
+
+    window.wait_for(lambda: change() > 20, "a proof", 120)
+    window.picture("proof")
+    window.keys("alt+t", "ctrl+a", "0", "Tab", title=_TITLE)
+    window.wait_for(lambda: change() < 8, "a proof at a strength of 0", 120)
+    window.keys("alt+t", "ctrl+a", "6", "0", "Tab", title=_TITLE)
+    window.wait_for(lambda: change() > 20, "a proof at a strength of 60", 120)
+
+    (engine,) = window.engines()
+    os.kill(engine, signal.SIGKILL)
+    window.wait_for(lambda: change() < 2, "the picture without a proof", 30)
+    window.picture("engine-died")
+    assert window.engines() == []
+    window.keys("alt+g", title=_TITLE)
+    window.wait_for(lambda: change() > 20, "a proof of another engine", 120)
+
+    window.keys("alt+e", title=_TITLE)
+    window.wait_for(lambda: change() < 2, "the picture while there is no preview", 10)
+    window.keys("alt+e", title=_TITLE)
+    window.wait_for(lambda: change() > 20, "a proof in progress", 120)
+    window.keys("Escape", title=_TITLE)
+    window.wait_for(lambda: not window.find(_TITLE), "the dialog to close", 10)
+    window.wait_for(lambda: not window.engines(), "the engine to end", 5)
     assert window.layers() == ["two", "one"]
     assert not window.ask("image.is_dirty()")
 
 
 def test_cancel_in_mid_run_leaves_the_image_and_no_engine(window: Window) -> None:
     window.open_dialog()
+    window.wait_for(window.engines, "the engine", 30)
+    engines = window.engines()
     window.keys("alt+o", title=_TITLE)
     window.wait_for(lambda: window.find(_PROGRESS), "the window with the progress", 30)
     time.sleep(12)
     window.picture("progress")
-    assert window.engines()
+    assert window.engines() == engines, "another engine than the preview's"
     window.keys("Escape", title=_PROGRESS)
     window.wait_for(lambda: not window.find(_PROGRESS), "the window to close", 10)
     window.wait_for(lambda: not window.engines(), "the engine to end", 10)
