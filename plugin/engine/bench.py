@@ -172,7 +172,6 @@ def command(options: argparse.Namespace) -> int:
 
 def _command(options: argparse.Namespace) -> None:
     devices.use_threads()
-    memory.keep_freed()
     device = devices.choose(options.device, options.precision)
     if (smallest := min(*options.sizes, options.losses_size)) < pictures.SMALLEST_SIDE:
         sentence = _("{size} pixels are too few; choose sizes of at least {least}.")
@@ -345,6 +344,7 @@ def _iterations(transfer: StyleTransfer, case: Case) -> Iterator[object]:
     plan = memory.plan(canvas.working_pixels, canvas.channels, transfer.device, task.settings.memory)
     optimizer = recipe.optimizer(chosen, task.settings, plan)
     canvas.start(case.size, transfer.device.torch_device, task.settings.start, task.settings.seed)
+    memory.begin_scale(is_whole=case.tile is None)
     endless = Scale(case.size, sys.maxsize)
     return transfer._iterate(task, chosen, canvas, endless, optimizer, case.tile or case.size, 0)
 
@@ -362,7 +362,6 @@ def main_memory(device: Device, case: Case) -> int:
 
 def _grown(device: Device, case: Case) -> int:
     devices.use_threads()
-    memory.keep_freed()
     transfer = StyleTransfer(device)
     next(_iterations(transfer, Case(_SMALL, case.quality, case.measure)))
     with contextlib.suppress(OSError):

@@ -23,9 +23,9 @@ _NETWORK_BYTES = {4: 2200, 2: 1500}
 """Bytes that one pixel of a tile takes on its way through the network and back, by the size of a feature, measured as
 the peak of a step at 1024 × 1024 and rounded up."""
 
-_KEPT_BYTES = {4: 150, 2: 120}
+_KEPT_BYTES = {4: 200, 2: 150}
 """Bytes for each pixel of the whole picture: the picture, its gradient, what the optimizer makes of it, and the
-content's feature maps."""
+content's feature maps: 24 features for each pixel at ``relu3_3`` and ``relu4_2``."""
 
 _SHORTEST_HISTORY, _LONGEST_HISTORY = 4, 20
 
@@ -72,24 +72,22 @@ def plan(pixels: int, channels: int, device: Device, gigabytes: float) -> Plan:
 
 def share(device: Device) -> float:
     """GiB that the painting may take of what is free now."""
-    give_back()  # what a job before has freed
+    if _glibc is not None:
+        _glibc.malloc_trim(0)  # what a job before has freed
     return _SHARE * free(device) / 2**30
 
 
-def keep_freed() -> None:
-    """Let the C library keep what is freed within a scale.
+def begin_scale(is_whole: bool) -> None:
+    """Let others have what was freed at the scale before, whose feature maps had other sizes.
 
-    Every step asks for the same feature maps as the step before. Fresh pages from the system for each of them took 5
-    to 9 % of the processor's time at 512 pixels.
+    Args:
+        is_whole: whether the picture is looked at as a whole, so that every step asks for the same feature maps as the
+            step before. Then the C library is to keep what is freed: fresh pages for each of them took 5 to 9 % of the
+            processor's time at 512 pixels. Of tiles it would keep far more than the budget.
     """
     if _glibc is not None:
-        _glibc.mallopt(_M_MMAP_THRESHOLD, 2**30)
-        _glibc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
-
-
-def give_back() -> None:
-    """Let others have what was freed: between scales, whose feature maps have other sizes, and between jobs."""
-    if _glibc is not None:
+        _glibc.mallopt(_M_MMAP_THRESHOLD, 2**30 if is_whole else 2**20)
+        _glibc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1 if is_whole else 2**27)
         _glibc.malloc_trim(0)
 
 

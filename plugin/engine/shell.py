@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from plugin import duration
-from plugin.engine import calibration, clock, devices, memory, pictures, plot, report
+from plugin.engine import calibration, clock, devices, pictures, plot, report
 from plugin.engine.canvas import Style, blend_weights
 from plugin.engine.pictures import Loaded
 from plugin.engine.refusal import Refusal
@@ -48,7 +48,6 @@ def exit_status(work: Callable[[], None]) -> int:
 def _stylize(options: argparse.Namespace, settings: Settings) -> None:
     start = time.perf_counter()
     devices.use_threads()
-    memory.keep_freed()
     for path in filter(None, (options.output, options.report, options.plot)):
         check_folder(path)
     content, task = read_task(options, settings)

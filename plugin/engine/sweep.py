@@ -20,7 +20,7 @@ from typing import Any
 from torch import Tensor
 
 from plugin import __version__
-from plugin.engine import clock, devices, memory, pictures, report, sheet, shell, work
+from plugin.engine import clock, devices, pictures, report, sheet, shell, work
 from plugin.engine.canvas import blend_weights
 from plugin.engine.devices import Device
 from plugin.engine.refusal import Refusal
@@ -195,7 +195,6 @@ def command(options: argparse.Namespace, grid: Grid) -> int:
 def _sweep(options: argparse.Namespace, grid: Grid) -> None:
     start = time.perf_counter()
     devices.use_threads()
-    memory.keep_freed()
     shell.check_folder(options.output)
     sheet.check_name(options.output)
     task = shell.read_task(options, grid.base)[1]

@@ -205,8 +205,8 @@ class StyleTransfer:
             else:
                 image = canvas.enlarge(scale.size, device, chosen.adds_detail)
                 optimizer.enlarge(*image.shape[-2:])
-                memory.give_back()
             height, width = image.shape[-2:]
+            memory.begin_scale(max(height, width) <= plan.side)
             is_last = index == len(scales) - 1
             with countdown.scale(index):
                 for iteration, iterations, evaluation in self._descend(task, chosen, canvas, scale, optimizer, plan):

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from plugin import __version__, protocol
-from plugin.engine import calibration, clock, devices, memory, pictures, report, sweep, work
+from plugin.engine import calibration, clock, devices, pictures, report, sweep, work
 from plugin.engine.canvas import Style, blend_weights
 from plugin.engine.refusal import Refusal
 from plugin.engine.transfer import Enough, Step, Task, Transfers, Whole
@@ -80,7 +80,6 @@ class Worker:
     def serve(self) -> None:
         """Work until the input ends, which ends the process."""
         devices.use_threads()
-        memory.keep_freed()
         available = devices.available()
         self._send(Hello(protocol.VERSION, __version__, {kind: device.name for kind, device in available.items()}))
         threading.Thread(target=self._listen, daemon=True).start()
