@@ -33,6 +33,7 @@ from plugin.protocol import (
     Sweep,
     Swept,
 )
+from plugin.words import _
 
 _log = logging.getLogger("neural-style.client")
 
@@ -51,8 +52,10 @@ class EngineMissing(EngineError):
 
     def __init__(self) -> None:
         super().__init__(
-            f"The Neural Style engine is not installed in {locations.engine_folder()}; "
-            "run “python3 install.py” in the folder of Neural Style."
+            _(
+                "The Neural Style engine is not installed in {folder}; run “python3 install.py” in the folder of "
+                "Neural Style."
+            ).format(folder=locations.engine_folder())
         )
 
 
@@ -135,7 +138,8 @@ class Engine:
             )
         except OSError as error:
             _log.exception("cannot start %s", arguments)
-            raise self._error(f"The Neural Style engine does not start ({error.strerror})") from error
+            sentence = _("The Neural Style engine does not start ({error})")
+            raise self._error(sentence.format(error=error.strerror)) from error
         self._events: queue.Queue[Message | Exception | None] = queue.Queue()
         self._estimates: queue.Queue[Estimated | None] = queue.Queue()
         self._write_lock, self._estimate_lock = threading.Lock(), threading.Lock()
@@ -250,14 +254,15 @@ class Engine:
         try:
             hello = self._next(_HANDSHAKE_SECONDS)
         except queue.Empty:
-            raise self._error("The Neural Style engine does not answer") from None
+            raise self._error(_("The Neural Style engine does not answer")) from None
         if not isinstance(hello, Hello):
-            raise self._error("The Neural Style engine answers in a way this plug-in does not know")
+            raise self._error(_("The Neural Style engine answers in a way this plug-in does not know"))
         if hello.protocol != protocol.VERSION or hello.version != __version__:
-            raise self._error(
-                f"The Neural Style engine is version {hello.version} and the plug-in {__version__}; "
-                "run “python3 install.py” again to bring them together"
+            sentence = _(
+                "The Neural Style engine is version {engine} and the plug-in {plugin}; run “python3 install.py” again "
+                "to bring them together"
             )
+            raise self._error(sentence.format(engine=hello.version, plugin=__version__))
         self.hello = hello
 
     def _answers(self, request: Submit | Sweep) -> Iterator[Message]:
@@ -292,7 +297,7 @@ class Engine:
         if event is None:
             raise self._died()
         if isinstance(event, Exception):
-            raise self._error("The Neural Style engine sent something that is no message") from event
+            raise self._error(_("The Neural Style engine sent something that is no message")) from event
         return event
 
     def _follow(self) -> None:
@@ -319,8 +324,10 @@ class Engine:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_GOODBYE_SECONDS)
         self._stderr_pump.join(_GOODBYE_SECONDS)
-        return self._error(f"The Neural Style engine stopped unexpectedly (exit status {self._process.returncode})")
+        sentence = _("The Neural Style engine stopped unexpectedly (exit status {status})")
+        return self._error(sentence.format(status=self._process.returncode))
 
     def _error(self, sentence: str) -> EngineError:
         _log.error(sentence)
-        return EngineError(f"{sentence}; there is more in {locations.log_file()}.")
+        more = _("{sentence}; there is more in {file}.")
+        return EngineError(more.format(sentence=sentence, file=locations.log_file()))

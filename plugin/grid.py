@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from plugin.settings import TABLE, Choice, Settings
+from plugin.words import _
 
 MOST_CELLS = 400
 
@@ -65,11 +66,12 @@ class Grid:
                 value, or more than :data:`MOST_CELLS` cells.
         """
         if not vary:
-            raise ValueError("Nothing is varied; name at least one setting with its values.")
+            raise ValueError(_("Nothing is varied; name at least one setting with its values."))
         checked = {name: _checked(name, values) for name, values in vary.items()}
         cells = math.prod(map(len, checked.values()))
         if cells > MOST_CELLS:
-            raise ValueError(f"These are {cells} cells, and a grid has at most {MOST_CELLS}; vary less at once.")
+            sentence = _("These are {cells} cells, and a grid has at most {most}; vary less at once.")
+            raise ValueError(sentence.format(cells=cells, most=MOST_CELLS))
         return cls(base, checked)
 
     def places(self, center: Sequence[int] | None = None) -> list[tuple[int, ...]]:
@@ -126,9 +128,12 @@ def parse(texts: Iterable[str]) -> dict[str, list[Any]]:
         dashed, equals, listed = text.partition("=")
         name = dashed.strip().replace("-", "_")
         if not equals:
-            raise ValueError(f"--vary is {text!r}; write the setting and its values like strength=20,50,80.")
+            sentence = _("--vary is “{text}”; write the setting and its values like strength=20,50,80.")
+            raise ValueError(sentence.format(text=text))
         if name in vary:
-            raise ValueError(f"{dashed.strip()} is varied twice; give all its values at once.")
+            raise ValueError(
+                _("{setting} is varied twice; give all its values at once.").format(setting=dashed.strip())
+            )
         values = [value.strip() for value in listed.split(";" if ";" in listed else ",")]
         vary[name] = [_SWITCH.get(value, value) for value in values] if kinds.get(name) is bool else list(values)
     return vary
@@ -161,5 +166,5 @@ def _checked(name: str, values: Iterable[Any]) -> tuple[Any, ...]:
     # Both a name that does not exist and a value out of range are refused here, each in the settings' own words.
     checked = dict.fromkeys(getattr(Settings.from_json({name: value}), name) for value in values)
     if not checked:
-        raise ValueError(f"{name.replace('_', '-')} has no values; give at least one.")
+        raise ValueError(_("{setting} has no values; give at least one.").format(setting=name.replace("_", "-")))
     return tuple(checked)

@@ -37,6 +37,7 @@ from plugin.engine.replay import Replay
 from plugin.engine.transfer import Step, StyleTransfer, Task
 from plugin.engine.vgg import LAYERS, VGG16, stride
 from plugin.settings import Settings
+from plugin.words import _
 
 STEPS = (("gatys", "euclidean"), ("normal", "wasserstein"), ("normal", "euclidean"), ("normal", "mahalanobis"))
 """Quality and style measure of what is measured at every size; the first two are as the qualities have them."""
@@ -174,7 +175,8 @@ def _command(options: argparse.Namespace) -> None:
     memory.keep_freed()
     device = devices.choose(options.device, options.precision)
     if (smallest := min(*options.sizes, options.losses_size)) < pictures.SMALLEST_SIDE:
-        raise Refusal(f"{smallest} pixels are too few; choose sizes of at least {pictures.SMALLEST_SIDE}.")
+        sentence = _("{size} pixels are too few; choose sizes of at least {least}.")
+        raise Refusal(sentence.format(size=smallest, least=pictures.SMALLEST_SIDE))
     if options.output:
         _make(options.output)
     bench = _measured(options, device)
@@ -367,7 +369,7 @@ def _grown(device: Device, case: Case) -> int:
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # Linux: the most is what there is now
     before = _most_memory()
     iterations = _iterations(transfer, case)
-    for _ in range(2):
+    for _turn in range(2):
         next(iterations)
     return _most_memory() - before
 
@@ -382,7 +384,7 @@ def _most_memory() -> int:
     try:
         import resource
     except ImportError:
-        raise Refusal("This system does not say how much memory a process takes; leave --memory out.") from None
+        raise Refusal(_("This system does not say how much memory a process takes; leave --memory out.")) from None
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
@@ -391,7 +393,7 @@ def _piece(work: Callable[[], Tensor], device: Device, repeats: int) -> float:
     at_once = 1 if device.kind == "cpu" else _AT_ONCE
 
     def several() -> Tensor:
-        for _ in range(at_once - 1):
+        for _turn in range(at_once - 1):
             work()
         return work()
 
@@ -401,7 +403,7 @@ def _piece(work: Callable[[], Tensor], device: Device, repeats: int) -> float:
 
 def _timed(work: Callable[[], object], device: Device, repeats: int, long: float) -> Timing:
     """Of one call, warm; at most ``repeats`` of them, and not many more than ``long`` seconds."""
-    for _ in range(_WARM_UP.get(device.kind, 3)):
+    for _turn in range(_WARM_UP.get(device.kind, 3)):
         work()
     clock = _Clock(device)
     clock.tick()
@@ -461,7 +463,8 @@ def _make(folder: Path) -> None:
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:
-        raise Refusal(f"“{folder}” cannot be made ({error.strerror}); choose another folder.") from error
+        sentence = _("“{name}” cannot be made ({error}); choose another folder.")
+        raise Refusal(sentence.format(name=folder, error=error.strerror)) from error
 
 
 def _write(told: Mapping[str, Any], folder: Path) -> None:
@@ -470,7 +473,8 @@ def _write(told: Mapping[str, Any], folder: Path) -> None:
         _steps_chart(told).save(folder / "steps.png")
         _losses_chart(told).save(folder / "losses.png")
     except OSError as error:
-        raise Refusal(f"“{folder}” cannot be written ({error.strerror}); choose another folder.") from error
+        sentence = _("“{name}” cannot be written ({error}); choose another folder.")
+        raise Refusal(sentence.format(name=folder, error=error.strerror)) from error
     _say(f"{folder}: bench.json, steps.png, losses.png")
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from plugin.engine import pictures
 from plugin.engine.refusal import Refusal
 from plugin.settings import Settings, parse_blend
+from plugin.words import _
 
 _GRID = 16
 """Pixels: both sides of a picture that wraps around are multiples, so that the network's pools meet themselves."""
@@ -48,7 +49,8 @@ def blend_weights(settings: Settings, styles: int) -> list[float]:
     """
     weights = parse_blend(settings.blend) or [1.0] * styles
     if len(weights) != styles:
-        raise Refusal(f"There are {styles} styles and {len(weights)} numbers in “blend”; give one for each.")
+        sentence = _("There are {styles} styles and {numbers} numbers in “blend”; give one for each.")
+        raise Refusal(sentence.format(styles=styles, numbers=len(weights)))
     return weights
 
 
@@ -87,20 +89,20 @@ class Canvas:
         self.working_size, self.working_pixels = max(width, height), width * height
         self.channels = 1 if grey or colors == "luminance" else 3
         self._grey, self._colors = grey, colors
-        self._content, self._alpha = _without_holes(content, "The layer")
+        self._content, self._alpha = _without_holes(content, _("The layer"))
         if wraps:
             self._content = pictures.periodic(self._content)
         self._content_alpha = content[3:]
         # What every scale and every preview is made from: the whole picture may be far larger.
         self._working = tuple(
-            None if part is None else pictures.resize(part, width, height).clamp(0, 1)
+            None if part is None else _brought_to(part, width, height)
             for part in (self._content, self._content_alpha, None if self._alpha is None else self._alpha[None])
         )
         palette, palette_alpha = (self._content, self._alpha) if whole is None else _without_holes(whole, "The layer")
         palette = self._painted_channels(palette)
         self._styles: list[tuple[Tensor, Tensor | None]] = []
         for style in styles:
-            picture, alpha = _without_holes(style.picture, "The style picture")
+            picture, alpha = _without_holes(style.picture, _("The style picture"))
             picture = self._painted_channels(picture)
             if colors == "histogram" or (colors == "luminance" and not grey):
                 picture = pictures.recolor(picture, palette, alpha, palette_alpha)
@@ -239,7 +241,8 @@ def _without_holes(rgba: Tensor, subject: str) -> tuple[Tensor, Tensor | None]:
     """3×H×W with colors where alpha is 0, too, and alpha as H×W; None where all of it is opaque."""
     alpha = rgba[3]
     if not bool((alpha > 0).any()):
-        raise Refusal(f"{subject} is transparent everywhere; choose one with something to see.")
+        sentence = _("{picture} is transparent everywhere; choose one with something to see.")
+        raise Refusal(sentence.format(picture=subject))
     return pictures.fill_transparent(rgba), None if bool((alpha >= 1).all()) else alpha
 
 
@@ -255,11 +258,17 @@ def _guidance(content: Tensor, styles: Sequence[Style]) -> list[float | Tensor]:
     regions = [torch.ones(size) if style.region is None else style.region for style in styles]
     for number, region in enumerate(regions, 1):
         if not bool((region > 1 / 255).any()):
-            raise Refusal(f"The region of style {number} is empty in this layer; choose one with something in it.")
+            sentence = _("The region of style {number} is empty in this layer; choose one with something in it.")
+            raise Refusal(sentence.format(number=number))
     claimed = sum(weight * region for weight, region in zip(weights, regions))
     assert isinstance(claimed, Tensor)
     covered = torch.stack(regions).sum(0).clamp_max(1)
     return [weight * region * covered / claimed.clamp_min(1e-6) for weight, region in zip(weights, regions)]
+
+
+def _brought_to(part: Tensor, width: int, height: int) -> Tensor:
+    """K×H×W, 0 to 1, at another size; the same tensor where it has that size already."""
+    return part if part.shape[-2:] == (height, width) else pictures.resize(part, width, height).clamp_(0, 1)
 
 
 def _scaled(

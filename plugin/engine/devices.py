@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from plugin.engine.refusal import Refusal
+from plugin.words import _
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,8 @@ def choose(kind: str, precision: str = "auto") -> Device:
     if kind == "auto":
         kind = next(iter(devices))
     if kind not in devices:
-        raise Refusal(f"This computer has no {kind} device that PyTorch can use; choose {' or '.join(devices)}.")
+        sentence = _("This computer has no {kind} device that PyTorch can use; choose one of {kinds}.")
+        raise Refusal(sentence.format(kind=kind, kinds=", ".join(devices)))
     if precision == "auto":
         return devices[kind]
     return dataclasses.replace(devices[kind], dtype=getattr(torch, precision))

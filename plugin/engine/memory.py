@@ -72,13 +72,12 @@ def plan(pixels: int, channels: int, device: Device, gigabytes: float) -> Plan:
 
 def share(device: Device) -> float:
     """GiB that the painting may take of what is free now."""
-    if _glibc is not None:
-        _glibc.malloc_trim(0)  # what a job before has freed is free for everybody again
+    give_back()  # what a job before has freed
     return _SHARE * free(device) / 2**30
 
 
 def keep_freed() -> None:
-    """Let the C library keep what is freed within a job.
+    """Let the C library keep what is freed within a scale.
 
     Every step asks for the same feature maps as the step before. Fresh pages from the system for each of them took 5
     to 9 % of the processor's time at 512 pixels.
@@ -86,6 +85,12 @@ def keep_freed() -> None:
     if _glibc is not None:
         _glibc.mallopt(_M_MMAP_THRESHOLD, 2**30)
         _glibc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+def give_back() -> None:
+    """Let others have what was freed: between scales, whose feature maps have other sizes, and between jobs."""
+    if _glibc is not None:
+        _glibc.malloc_trim(0)
 
 
 def _find_glibc() -> ctypes.CDLL | None:

@@ -186,7 +186,7 @@ _NORMAL = Recipe(
     weights=Weights(
         # More than style-transfer-pytorch's 0.007 at relu4_2 alone: a cat in Hokusai's waves has to stay a cat, and a
         # small face, which has only a few positions there, a face.
-        content={CONTENT_LAYER: 0.02, "relu3_1": 0.015},
+        content={CONTENT_LAYER: 0.02, "relu3_3": 0.01},
         style=_BALANCED["wasserstein"][1],
         tv=_TV,
         box=1e-7,

@@ -19,6 +19,7 @@ from plugin.engine.pictures import Loaded
 from plugin.engine.refusal import Refusal
 from plugin.engine.transfer import Step, StyleTransfer, Task, Transfers
 from plugin.settings import Settings
+from plugin.words import _
 
 _log = logging.getLogger("neural-style.shell")
 
@@ -96,7 +97,8 @@ def read_task(options: argparse.Namespace, settings: Settings) -> tuple[Loaded, 
     weights = blend_weights(settings, len(options.style))
     regions = [None if str(path) == "-" else path for path in options.region or []]
     if len(regions) > len(options.style):
-        raise Refusal(f"There are {len(regions)} regions and {len(options.style)} styles; give one style for each.")
+        sentence = _("There are {regions} regions and {styles} styles; give one style for each.")
+        raise Refusal(sentence.format(regions=len(regions), styles=len(options.style)))
     regions += [None] * (len(options.style) - len(regions))
     styles = [
         Style(
@@ -117,7 +119,7 @@ def check_folder(path: Path) -> None:
         Refusal: the folder does not exist.
     """
     if not path.absolute().parent.is_dir():
-        raise Refusal(f"The folder of “{path}” does not exist; make it or choose another.")
+        raise Refusal(_("The folder of “{name}” does not exist; make it or choose another.").format(name=path))
 
 
 def draw_bar(fraction: float, words: str) -> None:

@@ -29,6 +29,7 @@ from plugin.engine.sheet import Proof
 from plugin.engine.transfer import Step, Task, Transfers
 from plugin.grid import PROOF_SIZE, SCORES, Grid, listed
 from plugin.settings import TABLE, Settings
+from plugin.words import _
 
 
 @dataclass(frozen=True)
@@ -244,7 +245,8 @@ def _sweep(options: argparse.Namespace, grid: Grid) -> None:
             _write_csv(file, rows)
         table.with_suffix(".json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
     except OSError as error:
-        raise Refusal(f"“{options.output}” cannot be written ({error.strerror}); choose another folder.") from error
+        sentence = _("“{name}” cannot be written ({error}); choose another folder.")
+        raise Refusal(sentence.format(name=options.output, error=error.strerror)) from error
     follower.say(f"{options.output}: {len(cells)} cells, {told['seconds']:.1f} s; {_best(grid, cells[order[0]])}")
 
 

@@ -33,6 +33,7 @@ from plugin.engine.statistics import MomentSum, StyleMeasure
 from plugin.engine.vgg import VGG16, Border, Pooling
 from plugin.engine.work import JobWork, Sizes
 from plugin.settings import Settings, working_size
+from plugin.words import _
 
 _log = logging.getLogger("neural-style.engine")
 
@@ -181,10 +182,11 @@ class StyleTransfer:
         with self.clock.timing(work.of_delivery(task.sizes)):
             painted = canvas.finished()
         if not bool(painted.isfinite().all()):
-            raise Refusal(
-                f"The arithmetic of {self.device.name} failed on this picture; choose float32 as the precision or the "
-                "CPU as the device."
+            sentence = _(
+                "The arithmetic of {device} failed on this picture; choose float32 as the precision or the CPU as the "
+                "device."
             )
+            raise Refusal(sentence.format(device=self.device.name))
         return painted
 
     def _optimize(self, task: Task, chosen: Recipe, canvas: Canvas, on_step: Callable[[Step], None]) -> None:
@@ -203,6 +205,7 @@ class StyleTransfer:
             else:
                 image = canvas.enlarge(scale.size, device, chosen.adds_detail)
                 optimizer.enlarge(*image.shape[-2:])
+                memory.give_back()
             height, width = image.shape[-2:]
             is_last = index == len(scales) - 1
             with countdown.scale(index):

@@ -22,6 +22,7 @@ from torchvision.models import vgg16
 
 from plugin.engine.refusal import Refusal
 from plugin.settings import LAYERS
+from plugin.words import _
 
 WEIGHTS = Path(__file__).with_name("weights") / "vgg16_features.pt"
 WEIGHTS_SHA256 = "ffd4ff0d19f78ae7a3c40a93c352b22ac5d591e000129f195e39e01bd23372ce"
@@ -53,7 +54,8 @@ def load_weights() -> dict[str, Tensor]:
     except OSError:
         data = b""
     if hashlib.sha256(data).hexdigest() != WEIGHTS_SHA256:
-        raise Refusal(f"The network's weights in {WEIGHTS} are damaged; run “python3 install.py” again.")
+        sentence = _("The network's weights in {file} are damaged; run “python3 install.py” again.")
+        raise Refusal(sentence.format(file=WEIGHTS))
     return torch.load(io.BytesIO(data), weights_only=True, map_location="cpu")
 
 

@@ -43,6 +43,7 @@ from plugin.protocol import (
     Sweep,
     Swept,
 )
+from plugin.words import _
 
 _log = logging.getLogger("neural-style.engine")
 
@@ -158,10 +159,11 @@ class Worker:
             return Failure(job.id, str(refusal))
         except (MemoryError, torch.OutOfMemoryError):
             _log.exception("job %d needs too much memory", job.id)
-            return Failure(job.id, "There is not enough memory for this picture; choose a smaller working size.")
+            return Failure(job.id, _("There is not enough memory for this picture; choose a smaller working size."))
         except Exception as error:
             _log.exception("job %d failed", job.id)
-            return Failure(job.id, f"The painting failed ({type(error).__name__}: {error}); there is more in the log.")
+            what = f"{type(error).__name__}: {error}"
+            return Failure(job.id, _("The painting failed ({error}); there is more in the log.").format(error=what))
 
     def _paint(self, job: Job) -> Result:
         start = time.perf_counter()
@@ -184,7 +186,8 @@ class Worker:
         start = time.perf_counter()
         job = request.job
         if request.score not in (choice.value for choice in SCORES):
-            raise Refusal(f"There is no score {request.score!r}; choose {', '.join(c.value for c in SCORES)}.")
+            sentence = _("There is no score “{name}”; choose one of {scores}.")
+            raise Refusal(sentence.format(name=request.score, scores=", ".join(c.value for c in SCORES)))
         try:
             grid = Grid.of(job.settings, request.vary)
         except ValueError as error:

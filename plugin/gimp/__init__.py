@@ -2,6 +2,7 @@
 
 import gi
 
+gi.require_version("Atk", "1.0")
 gi.require_version("Babl", "0.1")
 gi.require_version("Gimp", "3.0")
 gi.require_version("GimpUi", "3.0")

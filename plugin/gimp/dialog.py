@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from gi.repository import Gimp, GimpUi, Gtk
 
-from plugin.gimp import output, restyle
+from plugin.gimp import access, output, restyle
 from plugin.gimp.explore import Explore
 from plugin.gimp.forecast import Forecast, Subject
 from plugin.gimp.gallery import Gallery
@@ -18,7 +18,7 @@ from plugin.gimp.styles import StyleList, StyleRows
 from plugin.gimp.thumbnails import Background
 from plugin.gimp.variation import Variation
 from plugin.settings import TABLE, Group
-from plugin.words import _
+from plugin.words import _, without_mnemonic
 
 _IN_FRONT = ("quality", "strength", "style-scale", "preserve-colors")
 _PAGES = (Group.OBJECTIVE, Group.SEARCH, Group.PICTURE, Group.MACHINE)
@@ -26,6 +26,10 @@ _PAGES = (Group.OBJECTIVE, Group.SEARCH, Group.PICTURE, Group.MACHINE)
 
 _SETTINGS_WIDTH = 440
 """Pixels; with less there are not four styles in a row, and the scales are too short to be dragged finely."""
+
+
+_MOST_HEIGHT = 700
+"""Pixels that the window opens with, so that it is whole on a screen of 720; the gallery gives way."""
 
 
 def run(
@@ -49,7 +53,7 @@ def run(
     background = Background()
     styles = StyleList(config)
     gallery = Gallery(styles, background)
-    title = _("Restyle") if _among(config, restyle.NAMES) else _("Neural Style Transfer")
+    title = without_mnemonic(procedure.get_menu_label()).rstrip("…")
     window = GimpUi.ProcedureDialog.new(procedure, config, title)
     panes = Gtk.Box(orientation=Gtk.Orientation.HORIZONTAL, spacing=12, visible=True)
     panes.pack_start(preview, True, True, 0)
@@ -74,6 +78,9 @@ def run(
     button.set_tooltip_text(_("Small paintings with other settings, to choose from"))
     button.connect("clicked", explore)
     preview.add_button(button)
+    access.name_widgets(window)
+    size = window.get_preferred_size()[1]
+    window.set_default_size(size.width, min(size.height, _MOST_HEIGHT))
     confirmed = window.run()
     preview.close()
     forecast.close()
@@ -93,6 +100,9 @@ def _settings(window: GimpUi.ProcedureDialog, config: Gimp.ProcedureConfig, *sty
     """The styles and what matters most on one page, all the rest on the other."""
     for name in ("strength", "style-scale"):
         window.get_scale_entry(name, 1.0)
+    choices = [setting.dashed for setting in TABLE if setting.choices]
+    for name in (*choices, *_among(config, output.CHOICES)):
+        window.get_widget(name, Gtk.ComboBox)  # GIMP 3.2 would make radio buttons of up to three
     for setting in TABLE:
         if setting.maximum is not None and setting.maximum <= 1:
             window.get_spin_scale(setting.dashed, 1.0)  # a spin button cuts the digits of so small a range
@@ -112,7 +122,7 @@ def _settings(window: GimpUi.ProcedureDialog, config: Gimp.ProcedureConfig, *sty
 
 def _advanced(window: GimpUi.ProcedureDialog, config: Gimp.ProcedureConfig) -> Gtk.Notebook:
     """A page for each group of settings that are not in front, and one for what becomes of the painting."""
-    pages = {group: [setting.dashed for setting in TABLE if setting.group == group] for group in _PAGES}
+    pages = {_(group): [setting.dashed for setting in TABLE if setting.group == group] for group in _PAGES}
     if result := _among(config, output.NAMES):
         pages[_("Result")] = result
         window.get_scale_entry("opacity", 1.0)

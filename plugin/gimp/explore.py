@@ -89,6 +89,8 @@ class Explore:
         """Show the window until it is closed; return the cells that are to be added as layers."""
         self._begin()
         self._dialog.show_all()
+        for cell in self._cells.values():
+            cell.grab_focus_if_marked()
         response = self._dialog.run()
         self._run += 1
         self._studio.give_up()
@@ -107,7 +109,7 @@ class Explore:
 
     def _arrange(self) -> None:
         top = Gtk.Box(orientation=Gtk.Orientation.HORIZONTAL, spacing=6)
-        for text, axis in ((_("A_cross:"), self._across), (_("_Down:"), self._down)):
+        for text, axis in ((_("Ac_ross:"), self._across), (_("_Down:"), self._down)):
             label = Gtk.Label.new_with_mnemonic(text)
             label.set_mnemonic_widget(axis)
             top.pack_start(label, False, False, 0)
@@ -318,6 +320,11 @@ class _Cell(Gtk.Overlay):
         """Show that these are the present settings."""
         with self._button.handler_block(self._taken):
             self._button.set_active(True)
+
+    def grab_focus_if_marked(self) -> None:
+        """So that the arrow keys lead away from the present settings."""
+        if self._button.get_active():
+            self._button.grab_focus()
 
     def set_busy(self, is_busy: bool) -> None:
         """Whether it is being painted."""

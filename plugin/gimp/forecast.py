@@ -9,7 +9,7 @@ from functools import partial
 from gi.repository import Gimp, GLib, GObject
 
 from plugin import duration
-from plugin.gimp import layers, order
+from plugin.gimp import layers, order, style
 from plugin.gimp.layers import Box, Refusal
 from plugin.gimp.studio import Studio
 from plugin.protocol import Estimate, Estimated
@@ -43,7 +43,7 @@ class Subject:
         return Estimate(
             id=0,
             contents=[[box.width, box.height] for box in boxes],
-            styles=[[0, 0]] * (1 + len(self.config.get_property("more-styles") or [])),
+            styles=[[0, 0]] * len(style.chosen(self.config)),
             settings=order.settings_of(self.config),
             grey=self.image.get_base_type() == Gimp.ImageBaseType.GRAY,
             reported=True,

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from gi.repository import Babl, Gegl, Gimp
 
 from plugin.protocol import Mask, Picture
+from plugin.words import _
 
 SMALLEST = 32
 """Pixels that both sides of what is styled must have: below that, VGG's deepest feature map is all border."""
@@ -174,12 +175,14 @@ def check(drawables: Sequence[Gimp.Drawable]) -> list[Gimp.Layer]:
         Refusal: nothing is selected, or something that is no layer.
     """
     if not drawables:
-        raise Refusal("No layer is selected; select the layers to style and try again.")
+        raise Refusal(_("No layer is selected; select the layers to style and try again."))
     for drawable in drawables:
         if not isinstance(drawable, Gimp.Layer):
-            raise Refusal(f"“{drawable.get_name()}” is a mask or a channel; select a layer and try again.")
+            sentence = _("“{name}” is a mask or a channel; select a layer and try again.")
+            raise Refusal(sentence.format(name=drawable.get_name()))
         if drawable.is_floating_sel():
-            raise Refusal(f"“{drawable.get_name()}” is floating; anchor it or make it a layer, then try again.")
+            sentence = _("“{name}” is floating; anchor it or make it a layer, then try again.")
+            raise Refusal(sentence.format(name=drawable.get_name()))
     return list(drawables)
 
 
@@ -202,7 +205,8 @@ def find_region(image: Gimp.Image, name: str) -> Gimp.Drawable:
     if found is None and name == SELECTION:
         found = image.get_selection()
     if found is None:
-        raise Refusal(f"This image has no channel or layer “{name}” to be the region of a style; choose another.")
+        sentence = _("This image has no channel or layer “{name}” to be the region of a style; choose another.")
+        raise Refusal(sentence.format(name=name))
     return found
 
 
@@ -216,13 +220,13 @@ def box(layer: Gimp.Layer, selected: bool, part: Box | None = None) -> Box:
         some, x, y, width, height = layer.mask_intersect()
     # An empty group has a size of its own making.
     if not some or (layer.is_group() and not layer.get_children()):
-        what = "lies outside the selection" if selected and not layer.is_group() else "is empty"
-        raise Refusal(f"“{name}” {what}; there is nothing to style in it.")
+        outside = _("“{name}” lies outside the selection; there is nothing to style in it.")
+        empty = _("“{name}” is empty; there is nothing to style in it.")
+        raise Refusal((outside if selected and not layer.is_group() else empty).format(name=name))
     if min(width, height) < SMALLEST:
-        subject = f"The selected part of “{name}”" if selected else f"“{name}”"
-        raise Refusal(
-            f"{subject} is {width} × {height} pixels; {SMALLEST} × {SMALLEST} is the smallest that can be styled."
-        )
+        subject = (_("The selected part of “{name}”") if selected else "“{name}”").format(name=name)
+        sentence = _("{part} is {width} × {height} pixels; {least} × {least} is the smallest that can be styled.")
+        raise Refusal(sentence.format(part=subject, width=width, height=height, least=SMALLEST))
     return Box(x, y, width, height)
 
 
@@ -367,7 +371,8 @@ def check_still_there(looks: Iterable[Look]) -> None:
     """
     for look in looks:
         if not look.layer.is_valid():
-            raise Refusal(f"“{look.name}” was deleted while it was being styled; nothing was added.")
+            sentence = _("“{name}” was deleted while it was being styled; nothing was added.")
+            raise Refusal(sentence.format(name=look.name))
 
 
 def _look(layer: Gimp.Layer, drawn: Gimp.Layer, box: Box, selection: bytes | None) -> Look:

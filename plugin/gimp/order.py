@@ -15,6 +15,7 @@ from plugin.gimp.style import Source, Style
 from plugin.protocol import Job, Mask
 from plugin.protocol import Style as StyleOfJob
 from plugin.settings import Settings
+from plugin.words import _
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,8 @@ def _regions(image: Gimp.Image, names: Sequence[str], count: int) -> list[Gimp.D
         Refusal: there are more regions than styles, or the image has none of that name.
     """
     if len(names) > count:
-        raise Refusal(f"The number of regions is {len(names)} and that of styles {count}; give one style for each.")
+        sentence = _("The number of regions is {regions} and that of styles {styles}; give one style for each.")
+        raise Refusal(sentence.format(regions=len(names), styles=count))
     found = [layers.find_region(image, name) if name else None for name in names]
     # What nothing is selected in works on everything, as always in GIMP.
     nothing = Gimp.Selection.is_empty(image)
@@ -142,4 +144,5 @@ def _check_blend(chosen: Settings, count: int) -> None:
         Refusal: it is not so.
     """
     if (numbers := len(settings.parse_blend(chosen.blend))) not in (0, count):
-        raise Refusal(f"The number of styles is {count} and that of weights in “blend” {numbers}; give one for each.")
+        sentence = _("The number of styles is {styles} and that of weights in “blend” {numbers}; give one for each.")
+        raise Refusal(sentence.format(styles=count, numbers=numbers))

@@ -99,15 +99,19 @@ class Preview(Gtk.Box):
         self._stack.add_named(self._view, "picture")
         self._stack.add_named(self._missing, "missing")
         frame = Gtk.Frame(shadow_type=Gtk.ShadowType.IN)
-        frame.add(self._stack)
+        self._failure = _Failure(self._again)
+        over = Gtk.Overlay()
+        over.add(self._stack)
+        over.add_overlay(self._failure)  # over the picture: nothing in the window moves when it comes and goes
+        frame.add(over)
         self._progress = Gtk.ProgressBar()
         picture = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=2)
         picture.pack_start(frame, True, True, 0)
         picture.pack_start(self._progress, False, False, 0)
         self.pack_start(picture, True, True, 0)
         self.pack_start(self._switches(), False, False, 0)
-        self._status = _Status(self._again)
-        self.pack_start(self._status, False, False, 0)
+        self._waiting = _Waiting()
+        self.pack_start(self._waiting, False, False, 0)
         self._time = Gtk.Label(xalign=0, ellipsize=Pango.EllipsizeMode.END)
         self._foot = Gtk.Box(orientation=Gtk.Orientation.HORIZONTAL, spacing=6)
         self._foot.pack_start(self._time, True, True, 0)
@@ -116,7 +120,7 @@ class Preview(Gtk.Box):
     def _switches(self) -> Gtk.Box:
         box = Gtk.Box(orientation=Gtk.Orientation.HORIZONTAL, spacing=12)
         both_ways = GObject.BindingFlags.BIDIRECTIONAL | GObject.BindingFlags.SYNC_CREATE
-        is_on = Gtk.CheckButton.new_with_mnemonic(_("Pr_eview"))
+        is_on = Gtk.CheckButton.new_with_mnemonic(_("Pre_view"))
         is_on.set_tooltip_text(_("Paint a small proof of every change"))
         is_split = Gtk.CheckButton.new_with_mnemonic(_("Sp_lit view"))
         is_split.set_tooltip_text(_("Before on the left of a line, after on its right"))
@@ -146,12 +150,12 @@ class Preview(Gtk.Box):
 
     def _begin(self) -> None:
         if self._config.get_property(IS_ON):
-            self._status.say(_("Starting the engine…"))
+            self._waiting.say(_("Starting the engine…"))
             self._studio.start(self._ready, self._failed)
 
     def _ready(self, hello: Hello) -> None:
         self._devices = hello.devices
-        self._status.say("")
+        self._waiting.say("")
         self._ask()
 
     def _again(self) -> None:
@@ -159,6 +163,7 @@ class Preview(Gtk.Box):
         self._looks.clear()
         self._styles.clear()
         self._stack.set_visible_child_name("picture")
+        self._failure.say("")
         self._show_before()
         self._begin()
 
@@ -183,7 +188,8 @@ class Preview(Gtk.Box):
         else:
             self._stop()
             self._stack.set_visible_child_name("picture")
-            self._status.say("")
+            self._waiting.say("")
+            self._failure.say("")
             self._painted_whole = None
             self._show_before()
 
@@ -240,7 +246,7 @@ class Preview(Gtk.Box):
         except Refusal as refusal:
             self._failed(refusal)
             return
-        self._status.say("")
+        self._failure.say("")
         if wanted is None:
             self._studio.give_up()
             self._show_before()
@@ -336,12 +342,13 @@ class Preview(Gtk.Box):
     def _failed(self, error: Exception) -> None:
         self._studio.give_up()
         self._progress.set_fraction(0)
+        self._waiting.say("")
         if isinstance(error, client.EngineMissing):
-            self._status.say("")
+            self._failure.say("")
             self._missing.tell(str(error))
             self._stack.set_visible_child_name("missing")
             return
-        self._status.fail(str(error))
+        self._failure.say(str(error))
         self._painted_whole = None
         with contextlib.suppress(Refusal):
             self._show_known(self._read_layer())
@@ -354,39 +361,38 @@ def _cut(picture: GdkPixbuf.Pixbuf, box: Box, shown: Box) -> GdkPixbuf.Pixbuf:
     return pixbufs.part(picture, x, y, shown.width * x_scale, shown.height * y_scale)
 
 
-class _Status(Gtk.Box):
-    """One line: what is being waited for, or what went wrong."""
+class _Waiting(Gtk.Box):
+    """One line that says what is being waited for."""
 
-    def __init__(self, on_again: Callable[[], None]) -> None:
+    def __init__(self) -> None:
         super().__init__(orientation=Gtk.Orientation.HORIZONTAL, spacing=6)
         self._spinner = Gtk.Spinner(no_show_all=True)
-        self._warning = Gtk.Image.new_from_icon_name("dialog-warning", Gtk.IconSize.BUTTON)
-        self._label = Gtk.Label(xalign=0, wrap=True, lines=3, ellipsize=Pango.EllipsizeMode.END, max_width_chars=40)
-        self._again = Gtk.Button.new_with_mnemonic(_("Tr_y Again"))
-        self._again.set_valign(Gtk.Align.CENTER)
-        self._again.connect("clicked", lambda button: on_again())
-        for widget in (self._spinner, self._warning):
-            self.pack_start(widget, False, False, 0)
+        self._label = Gtk.Label(xalign=0, ellipsize=Pango.EllipsizeMode.END)
+        self.pack_start(self._spinner, False, False, 0)
         self.pack_start(self._label, True, True, 0)
-        self.pack_end(self._again, False, False, 0)
-        for widget in (self._warning, self._again):
-            widget.set_no_show_all(True)
 
     def say(self, text: str) -> None:
-        """Something goes on; with an empty text nothing is said."""
-        self._tell(text, waits=bool(text), failed=False)
-
-    def fail(self, text: str) -> None:
-        """Something went wrong, and may be tried again."""
-        self._tell(text, waits=False, failed=True)
-
-    def _tell(self, text: str, waits: bool, failed: bool) -> None:
+        """With an empty text there is nothing to wait for."""
         self._label.set_text(text)
-        self._label.set_tooltip_text(text or None)
-        self._spinner.set_visible(waits)
-        self._spinner.set_property("active", waits)
-        self._warning.set_visible(failed)
-        self._again.set_visible(failed)
+        self._spinner.set_visible(bool(text))
+        self._spinner.set_property("active", bool(text))
+
+
+class _Failure(Gtk.InfoBar):
+    """A sentence at the foot of the picture, over it, and a button to try again."""
+
+    def __init__(self, on_again: Callable[[], None]) -> None:
+        super().__init__(message_type=Gtk.MessageType.WARNING, valign=Gtk.Align.END, no_show_all=True)
+        self._label = Gtk.Label(xalign=0, wrap=True, wrap_mode=Pango.WrapMode.WORD_CHAR, max_width_chars=36)
+        self._label.show()
+        self.get_content_area().add(self._label)
+        self.add_button(_("Try A_gain"), Gtk.ResponseType.OK)
+        self.connect("response", lambda bar, response: on_again())
+
+    def say(self, text: str) -> None:
+        """With an empty text nothing is wrong."""
+        self._label.set_text(text)
+        self.set_visible(bool(text))
 
 
 class _Missing(Gtk.Box):
@@ -398,9 +404,9 @@ class _Missing(Gtk.Box):
         self._label = Gtk.Label(wrap=True, max_width_chars=40, selectable=True, justify=Gtk.Justification.CENTER)
         self._command = Gtk.Entry(text=_install_command(), editable=False)
         self._command.get_accessible().set_name(_("Command that installs the engine"))
-        copy = Gtk.Button.new_with_mnemonic(_("Cop_y Command"))
+        copy = Gtk.Button.new_with_mnemonic(_("Copy Co_mmand"))
         copy.connect("clicked", self._copy)
-        again = Gtk.Button.new_with_mnemonic(_("Tr_y Again"))
+        again = Gtk.Button.new_with_mnemonic(_("Try A_gain"))
         again.connect("clicked", lambda button: on_again())
         buttons = Gtk.Box(orientation=Gtk.Orientation.HORIZONTAL, spacing=6, halign=Gtk.Align.CENTER)
         for button in (copy, again):

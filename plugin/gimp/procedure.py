@@ -9,7 +9,7 @@ from typing import Any
 
 from gi.repository import Gegl, Gimp, GLib, GObject
 
-from plugin import client, locations, settings
+from plugin import client, locations, settings, words
 from plugin.gimp import layers, order, output, painting, restyle, style
 from plugin.gimp.layers import Box, Refusal
 from plugin.gimp.order import Order
@@ -17,6 +17,7 @@ from plugin.gimp.output import AS_EVER, Output, Painted
 from plugin.gimp.studio import Studio
 from plugin.gimp.variation import Variation
 from plugin.settings import Setting
+from plugin.words import _
 
 NAME = "plug-in-neural-style"
 RESTYLE = "plug-in-neural-style-restyle"
@@ -27,8 +28,8 @@ _log = logging.getLogger("neural-style.gimp")
 class NeuralStyle(Gimp.PlugIn):
     """The plug-in as GIMP sees it."""
 
-    def do_set_i18n(self, procedure_name: str) -> bool:
-        return False
+    def do_set_i18n(self, procedure_name: str) -> tuple[bool, str, str]:
+        return True, words.DOMAIN, words.CATALOGUES.relative_to(locations.PLUG_IN_ROOT).as_posix()
 
     def do_query_procedures(self) -> list[str]:
         return [NAME, RESTYLE]
@@ -46,8 +47,8 @@ class NeuralStyle(Gimp.PlugIn):
         add_more(procedure)
         procedure.add_core_object_array_return_value(
             "layers",
-            "Layers",
-            "The new layers, in the order of the given ones.",
+            _("Layers"),
+            _("The new layers, in the order of the given ones."),
             Gimp.Layer,
             GObject.ParamFlags.READWRITE,
         )
@@ -78,8 +79,9 @@ def run(
         return procedure.new_return_values(Gimp.PDBStatusType.EXECUTION_ERROR, GLib.Error(str(error)))
     except Exception:
         _log.exception("the filter failed")
-        sentence = f"Neural Style failed and added nothing; what happened is written in {locations.log_file()}."
-        return procedure.new_return_values(Gimp.PDBStatusType.EXECUTION_ERROR, GLib.Error(sentence))
+        sentence = _("Neural Style failed and added nothing; what happened is written in {file}.")
+        surprise = GLib.Error(sentence.format(file=locations.log_file()))
+        return procedure.new_return_values(Gimp.PDBStatusType.EXECUTION_ERROR, surprise)
     return _success(procedure, made)
 
 
@@ -182,20 +184,22 @@ def stylize(
 def _describe(procedure: Gimp.Procedure) -> None:
     procedure.set_sensitivity_mask(Gimp.ProcedureSensitivityMask.DRAWABLE | Gimp.ProcedureSensitivityMask.DRAWABLES)
     procedure.set_documentation(
-        "Paint layers in the style of a picture",
-        "Makes a new layer above each selected one: its content, painted in the style of another picture with the "
-        "method of Gatys, Ecker and Bethge (Image Style Transfer Using Convolutional Neural Networks, 2016).",
+        _("Paint layers in the style of a picture"),
+        _(
+            "Makes a new layer above each selected one: its content, painted in the style of another picture with the "
+            "method of Gatys, Ecker and Bethge (Image Style Transfer Using Convolutional Neural Networks, 2016)."
+        ),
         procedure.get_name(),
     )
-    procedure.set_menu_label("_Neural Style Transfer…")
+    procedure.set_menu_label(_("_Neural Style Transfer…"))
 
 
 def _add_arguments(procedure: Gimp.Procedure) -> None:
     """Register styles, regions and settings."""
     procedure.add_file_argument(
         "style",
-        "St_yle",
-        "The picture whose style the layers get.",
+        _("St_yle"),
+        _("The picture whose style the layers get."),
         Gimp.FileChooserAction.ANY,
         True,
         None,
@@ -203,55 +207,56 @@ def _add_arguments(procedure: Gimp.Procedure) -> None:
     )
     procedure.add_layer_argument(
         "style-layer",
-        "Style layer",
-        "A layer of any open image as the style, instead of a file: what it shows, with its mask and filters.",
+        _("Style layer"),
+        _("A layer of any open image as the style, instead of a file: what it shows, with its mask and filters."),
         True,
         GObject.ParamFlags.READWRITE,
     )
     procedure.add_image_argument(
         "style-image",
-        "Style image",
-        "An open image as the style, instead of a file: what it shows.",
+        _("Style image"),
+        _("An open image as the style, instead of a file: what it shows."),
         True,
         GObject.ParamFlags.READWRITE,
     )
     procedure.add_string_array_argument(
         "more-styles",
-        "More styles",
-        "Paths or URIs of further style pictures; “blend” says how much each style counts.",
+        _("More styles"),
+        _("Paths or URIs of further style pictures; “blend” says how much each style counts."),
         GObject.ParamFlags.READWRITE,
     )
     # Not an array of drawables: GIMP 3.0 refuses one that is empty or left out.
     procedure.add_string_array_argument(
         "regions",
-        "Regions",
-        "Where each style is wanted, in the order of the styles: the name of a channel, or of a layer, which "
-        "counts with its mask or else with its lightness; “selection” is the selection. A style with no name, or "
-        "beyond the last one, is wanted everywhere.",
+        _("Regions"),
+        _(
+            "Where each style is wanted, in the order of the styles: the name of a channel, or of a layer, which "
+            "counts with its mask or else with its lightness; “selection” is the selection. A style with no name, or "
+            "beyond the last one, is wanted everywhere."
+        ),
         GObject.ParamFlags.READWRITE,
     )
     for setting in settings.TABLE:
         _add_argument(procedure, setting)
     # For the window alone; they are kept with its other settings.
     for name, blurb, default in (
-        ("preview", "Whether the window paints proofs.", True),
-        ("preview-split", "Whether the preview has a line between before and after.", True),
+        ("preview", _("Whether the window paints proofs."), True),
+        ("preview-split", _("Whether the preview has a line between before and after."), True),
     ):
         procedure.add_boolean_aux_argument(name, name, blurb, default, GObject.ParamFlags.READWRITE)
     procedure.add_double_aux_argument(
-        "preview-position", "preview-position", "Where that line is.", 0, 1, 0.5, GObject.ParamFlags.READWRITE
+        "preview-position", "preview-position", _("Where that line is."), 0, 1, 0.5, GObject.ParamFlags.READWRITE
     )
 
 
 def _add_argument(procedure: Gimp.Procedure, setting: Setting) -> None:
     """Make an argument of the PDB from an entry of the table of settings."""
-    label = f"{setting.label} ({setting.unit})" if setting.unit else setting.label
-    described = (setting.dashed, label, setting.help)
+    described = (setting.dashed, _(setting.title), _(setting.help))
     flags = GObject.ParamFlags.READWRITE
     if setting.choices:
         choice = Gimp.Choice.new()
         for number, each in enumerate(setting.choices):
-            choice.add(each.value, number, each.label, each.help)
+            choice.add(each.value, number, _(each.label), _(each.help))
         procedure.add_choice_argument(*described, choice, setting.default, flags)
     elif setting.kind is str:
         procedure.add_string_argument(*described, setting.default, flags)

@@ -6,6 +6,7 @@ import dataclasses
 import math
 from dataclasses import dataclass
 
+from plugin.gimp import layers
 from plugin.gimp.layers import Box, Look, View
 from plugin.gimp.order import Order
 from plugin.protocol import Job, Mask, Whole
@@ -46,7 +47,8 @@ def device(settings: Settings, devices: dict[str, str]) -> str:
 
 def whole_view(look: Look) -> View:
     """All that is styled, no larger than it is to be seen."""
-    return View(look.box, min(1.0, CONTENT_SIZE / max(look.box.width, look.box.height)))
+    sides = look.box.width, look.box.height
+    return View(look.box, min(1.0, max(CONTENT_SIZE / max(sides), layers.SMALLEST / min(sides))))
 
 
 def of_whole(order: Order, look: Look, device: str) -> Proof:

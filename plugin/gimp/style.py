@@ -88,7 +88,7 @@ def title(source: Source) -> str:
     if isinstance(source, Gimp.Image):
         return source.get_name() if source.is_valid() else _("Closed")
     if (path := source.get_path()) and (known := starters.titles().get(Path(path))):
-        return known
+        return _(known)
     return GLib.filename_display_name(source.get_basename() or "?")
 
 
@@ -107,7 +107,7 @@ def read(source: Source | None) -> Style:
         Refusal: there is none, or it cannot be read; what is in a file the engine looks at.
     """
     if source is None:
-        raise Refusal("No style is chosen; choose a picture whose style the layer shall have and try again.")
+        raise Refusal(_("No style is chosen; choose a picture whose style the layer shall have and try again."))
     return _read_file(source) if isinstance(source, Gio.File) else _read_open(source)
 
 
@@ -116,13 +116,15 @@ def _read_file(file: Gio.File) -> Style:
     try:
         kind = file.query_file_type(Gio.FileQueryInfoFlags.NONE, None)
         if kind in (Gio.FileType.DIRECTORY, Gio.FileType.SPECIAL):
-            raise Refusal(f"The style “{name}” is not a file but a folder or a device; choose a picture.")
-        _, data, _ = file.load_contents(None)
+            sentence = _("The style “{name}” is not a file but a folder or a device; choose a picture.")
+            raise Refusal(sentence.format(name=name))
+        data = file.load_contents(None)[1]
         picture: Picture | PictureFile = PictureFile(name, data)
         if name.lower().endswith(ONLY_GIMP_READS):
             picture = _read_with_gimp(file, name)
     except GLib.Error as error:
-        raise Refusal(f"The style “{name}” cannot be read ({error.message}); choose another picture.") from error
+        sentence = _("The style “{name}” cannot be read ({error}); choose another picture.")
+        raise Refusal(sentence.format(name=name, error=error.message)) from error
     return Style(name, file.get_uri(), hashlib.sha256(data).hexdigest(), picture)
 
 
@@ -148,7 +150,7 @@ def _read_open(source: Gimp.Layer | Gimp.Image) -> Style:
 def _read_with_gimp(file: Gio.File, name: str) -> Picture:
     image = Gimp.file_load(Gimp.RunMode.NONINTERACTIVE, file)
     if image is None:
-        raise Refusal(f"The style “{name}” cannot be opened by GIMP; choose another picture.")
+        raise Refusal(_("The style “{name}” cannot be opened by GIMP; choose another picture.").format(name=name))
     try:
         _check_area(name, image)
         return _shown(image)
@@ -159,7 +161,8 @@ def _read_with_gimp(file: Gio.File, name: str) -> Picture:
 def _check_area(name: str, drawn: Gimp.Layer | Gimp.Image) -> None:
     width, height = drawn.get_width(), drawn.get_height()
     if width * height > _LARGEST_AREA:
-        raise Refusal(f"The style “{name}” has {width} × {height} pixels; make it smaller and try again.")
+        sentence = _("The style “{name}” has {width} × {height} pixels; make it smaller and try again.")
+        raise Refusal(sentence.format(name=name, width=width, height=height))
 
 
 def _shown(scratch: Gimp.Image) -> Picture:

@@ -9,7 +9,7 @@ from typing import Any
 
 from plugin.gimp.order import Order
 from plugin.settings import TABLE, Setting
-from plugin.words import _
+from plugin.words import _, without_mnemonic
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Variation:
 
 def title(setting: Setting) -> str:
     """What a person calls a setting."""
-    return _(setting.label).replace("_", "")
+    return without_mnemonic(_(setting.label))
 
 
 def value_text(setting: Setting, value: Any) -> str:
@@ -45,4 +45,4 @@ def value_text(setting: Setting, value: Any) -> str:
         return _("on") if value else _("off")
     if setting.kind is str:
         return value or _("default")
-    return _("{value} {unit}").format(value=f"{value:g}", unit=setting.unit) if setting.unit else f"{value:g}"
+    return _("{value} {unit}").format(value=f"{value:g}", unit=_(setting.unit)) if setting.unit else f"{value:g}"

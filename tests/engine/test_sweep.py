@@ -301,7 +301,7 @@ def test_the_best_cell_is_framed(swept: tuple[Path, str]) -> None:
 @pytest.mark.parametrize(
     ("name", "vary", "status", "sentence"),
     [
-        ("sheet.png", "strenght=20", 2, "There is no setting 'strenght'"),
+        ("sheet.png", "strenght=20", 2, "There is no setting “strenght”"),
         ("sheet.png", "strength=20,300", 2, "strength is 300.0; it must lie between 0.0 and 100.0."),
         ("sheet.png", "seed=" + ",".join(map(str, range(401))), 2, "These are 401 cells"),
         ("sheet.png", "blend=;60,40", 1, "2 numbers in “blend”; give one for each."),

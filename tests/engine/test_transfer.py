@@ -11,7 +11,7 @@ from torch import Tensor
 from plugin.engine import devices, memory, pictures
 from plugin.engine.canvas import Style
 from plugin.engine.refusal import Refusal
-from plugin.engine.transfer import Step, StyleTransfer, Task
+from plugin.engine.transfer import Step, StyleTransfer, Task, Whole
 from plugin.engine.vgg import VGG16, Trace
 from plugin.settings import TABLE, Settings
 
@@ -259,6 +259,32 @@ def test_an_empty_region_is_refused(transfer: StyleTransfer) -> None:
     style = dataclasses.replace(other_style(), region=torch.zeros(rgba(PHOTO, 96).shape[-2:]))
     with pytest.raises(Refusal, match="The region of style 2 is empty"):
         transfer.paint(dataclasses.replace(task(), styles=[task().styles[0], style]))
+
+
+def test_a_detail_looks_as_it_does_in_the_whole(transfer: StyleTransfer) -> None:
+    """Not as a picture of its own would, with strokes of its own size."""
+    settings = Settings(quality="draft", iterations=12, size=192, device="cpu")
+    photo, styles = rgba(PHOTO, 192), [Style(rgba(STYLE, 192), "style")]
+    corner = (slice(None), slice(0, 80), slice(96, 192))
+    painted = transfer.paint(Task(photo, styles, settings))[corner]
+    detail = transfer.paint(Task(photo[corner], styles, settings, whole=Whole(192, rgba(PHOTO, 64))))
+    alone = transfer.paint(Task(photo[corner], styles, dataclasses.replace(settings, size=0)))
+    # Where exactly a stroke runs is chance; what colors are where is not.
+    seen = [pictures.resize(picture, 12, 10) for picture in (painted, detail, alone)]
+    assert detail.shape == painted.shape
+    assert apart(seen[1], seen[0]) < 0.75 * apart(seen[2], seen[0])
+
+
+def test_a_details_style_gets_the_palette_of_the_whole(transfer: StyleTransfer) -> None:
+    """A red corner of a picture that is blue beside."""
+    photo = rgba(PHOTO, 96).clone()
+    photo[:3] = torch.tensor([0.1, 0.2, 0.9])[:, None, None] * (0.5 + 0.5 * photo[:3])
+    photo[:3, :, :48] = photo[:3, :, :48].flip(0)
+    settings = dataclasses.replace(DRAFT, preserve_colors="histogram", strength=100)
+    styles = [Style(rgba(STYLE, 96), "style")]
+    alone = transfer.paint(Task(photo[:, :, :48], styles, settings))
+    detail = transfer.paint(Task(photo[:, :, :48], styles, settings, whole=Whole(96, photo)))
+    assert float(alone[2].mean()) < float(detail[2].mean()) - 0.1
 
 
 def test_a_tileable_picture_meets_itself(transfer: StyleTransfer) -> None:

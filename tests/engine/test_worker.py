@@ -19,7 +19,20 @@ import pytest
 from plugin import locations, protocol
 from plugin.client import Engine, EngineError, EngineMissing, JobCancelled
 from plugin.engine import pictures
-from plugin.protocol import Cell, Estimate, Job, Mask, Picture, PictureFile, Progress, Result, Style, Sweep, Swept
+from plugin.protocol import (
+    Cell,
+    Estimate,
+    Job,
+    Mask,
+    Picture,
+    PictureFile,
+    Progress,
+    Result,
+    Style,
+    Sweep,
+    Swept,
+    Whole,
+)
 from plugin.settings import Settings
 
 from .samples import PHOTO, STYLE, rgba
@@ -96,6 +109,17 @@ def test_styles_cross_the_pipe_with_their_regions_and_their_blend(engine: Engine
     assert bytes(everywhere.picture.pixels) != bytes(half.picture.pixels)
     with pytest.raises(EngineError, match="There are 1 styles and 2 numbers in “blend”"):
         result(engine, job(13, settings=dataclasses.replace(settings, blend="1,2")))
+
+
+def test_a_detail_of_a_larger_picture_is_worked_at_its_part_of_the_size(engine: Engine) -> None:
+    settings = Settings(quality="draft", size=96, iterations=2, device="cpu")
+    whole = Whole(128, pictures.to_wire(rgba(PHOTO, 64)))
+    events = list(engine.run(job(19, settings=settings, whole=whole)))
+    assert isinstance(events[0], Progress)
+    assert events[0].preview is not None, "the first iteration shows something"
+    assert [(event.width, event.scales) for event in events if isinstance(event, Progress)][-1] == (48, 1)
+    assert isinstance(events[-1], Result)
+    assert events[-1].picture.width == 64
 
 
 def test_cancel_stops_a_job_and_the_engine_goes_on(engine: Engine) -> None:
@@ -235,12 +259,12 @@ def test_cancel_stops_a_sweep_and_the_engine_goes_on(engine: Engine) -> None:
 @pytest.mark.parametrize(
     ("vary", "score", "sentence"),
     [
-        ({"strenght": [20]}, "balance", "There is no setting 'strenght'"),
+        ({"strenght": [20]}, "balance", "There is no setting “strenght”"),
         ({"strength": [20, 300]}, "balance", r"strength is 300.0; it must lie between 0.0 and 100.0\."),
         ({"seed": list(range(401))}, "balance", "These are 401 cells, and a grid has at most 400"),
         ({}, "balance", "Nothing is varied"),
         ({"blend": ["60,40"]}, "balance", "2 numbers in “blend”; give one for each"),
-        ({"strength": [20]}, "beauty", "There is no score 'beauty'; choose balance, "),
+        ({"strength": [20]}, "beauty", "There is no score “beauty”; choose one of balance, "),
     ],
 )
 def test_a_sweep_that_cannot_be_done_gets_one_sentence(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import sys
+import time
 from pathlib import Path
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
@@ -28,10 +29,14 @@ def main() -> None:
         out.write(b"Microsoft Windows [Version 10.0.19045.3803]\r\n")
         out.flush()
         sys.exit(0)
+    if fault == "says nothing":
+        time.sleep(600)
     if fault == "is of another version":
         protocol.write(out, dataclasses.replace(_HELLO, version="0.0.1"))
         sys.stdin.read()
     protocol.write(out, _HELLO)
+    if fault == "does not read":
+        time.sleep(600)
     if fault == "dies in the second job":
         for _ in range(2):
             message = protocol.read(sys.stdin.buffer)

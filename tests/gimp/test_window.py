@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +18,7 @@ import pytest
 from tests.gimp_root import REPOSITORY, Gimp
 
 _TITLE, _PROGRESS, _RESTYLE = "Neural Style Transfer", "Painting", "Restyle"
+_EXPLORE = "^Explore$"
 _WIDTH, _HEIGHT = 1600, 1200
 _STYLE = "van_gogh_village_street_in_auvers.jpg"
 _SECOND_STYLE = "hokusai_poppies.jpg"
@@ -89,6 +92,17 @@ class Window:
             self._command("xdotool", "key", key)
             time.sleep(0.5)
 
+    def click_at_part(self, title: str, x: float, y: float, held: str = "") -> None:
+        """Click into the window with this title, at parts of its width and height, while a key is held, if any."""
+        window = self.find(title)
+        assert window is not None, f"there is no window {title}"
+        geometry = self._command("xdotool", "getwindowgeometry", "--shell", window)
+        size = dict(line.split("=") for line in geometry.split())
+        place = [str(round(x * int(size["WIDTH"]))), str(round(y * int(size["HEIGHT"])))]
+        pressed = ["keydown", held, "click", "1", "keyup", held] if held else ["click", "1"]
+        self._command("xdotool", "mousemove", "--window", window, *place, "sleep", "0.3", *pressed)
+        time.sleep(0.5)
+
     def type(self, text: str) -> None:
         self._command("xdotool", "type", "--delay", "20", text)
         time.sleep(0.5)
@@ -140,6 +154,13 @@ class Window:
 
         self.wait_for(press, "the painting to stop", 120)
 
+    def painted(self) -> bytes:
+        """The right half of the dialog's preview, before a line is moved: R'G'B' bytes."""
+        found, pixels = self.find(_TITLE), self._gimp.folder / "preview.rgb"
+        assert found is not None
+        self._command("import", "-window", found, "-crop", "170x200+230+100", "-depth", "8", f"rgb:{pixels}")
+        return pixels.read_bytes()
+
     def picture(self, name: str) -> None:
         """Keep what is on the display, to be looked at."""
         self._command("import", "-window", "root", str(self._gimp.folder / f"{name}.png"))
@@ -184,17 +205,55 @@ def test_the_menu_opens_the_dialog_and_cancel_closes_it(window: Window) -> None:
     window.picture("dialog")
     window.keys("Escape", title=_TITLE)
     window.wait_for(lambda: not window.find(_TITLE), "the dialog to close", 10)
+    window.wait_for(lambda: not window.engines(), "the engine to end, perhaps while it starts", 5)
+    assert window.layers() == ["two", "one"]
+    assert not window.ask("image.is_dirty()")
+
+
+def test_proofs_follow_the_settings_and_end_with_the_window(window: Window) -> None:
+    window.open_dialog()
+    window.wait_for(lambda: len(set(window.painted())) > 50, "the photograph", 30)
+    photograph = window.painted()
+
+    def change() -> float:
+        pairs = list(zip(window.painted(), photograph, strict=True))
+        return sum(abs(one - other) for one, other in pairs) / len(pairs)
+
+    window.wait_for(lambda: change() > 20, "a proof", 120)
+    window.picture("proof")
+    window.keys("alt+t", "ctrl+a", "0", "Tab", title=_TITLE)
+    window.wait_for(lambda: change() < 8, "a proof at a strength of 0", 120)
+    window.keys("alt+t", "ctrl+a", "6", "0", "Tab", title=_TITLE)
+    window.wait_for(lambda: change() > 20, "a proof at a strength of 60", 120)
+
+    (engine,) = window.engines()
+    os.kill(engine, signal.SIGKILL)
+    window.wait_for(lambda: change() < 2, "the picture without a proof", 30)
+    window.picture("engine-died")
+    assert window.engines() == []
+    window.keys("alt+g", title=_TITLE)
+    window.wait_for(lambda: change() > 20, "a proof of another engine", 120)
+
+    window.keys("alt+e", title=_TITLE)
+    window.wait_for(lambda: change() < 2, "the picture while there is no preview", 10)
+    window.keys("alt+e", title=_TITLE)
+    window.wait_for(lambda: change() > 20, "a proof in progress", 120)
+    window.keys("Escape", title=_TITLE)
+    window.wait_for(lambda: not window.find(_TITLE), "the dialog to close", 10)
+    window.wait_for(lambda: not window.engines(), "the engine to end", 5)
     assert window.layers() == ["two", "one"]
     assert not window.ask("image.is_dirty()")
 
 
 def test_cancel_in_mid_run_leaves_the_image_and_no_engine(window: Window) -> None:
     window.open_dialog()
+    window.wait_for(window.engines, "the engine", 30)
+    engines = window.engines()
     window.keys("alt+o", title=_TITLE)
     window.wait_for(lambda: window.find(_PROGRESS), "the window with the progress", 30)
     time.sleep(12)
     window.picture("progress")
-    assert window.engines()
+    assert window.engines() == engines, "another engine than the preview's"
     window.keys("Escape", title=_PROGRESS)
     window.wait_for(lambda: not window.find(_PROGRESS), "the window to close", 10)
     window.wait_for(lambda: not window.engines(), "the engine to end", 10)
@@ -259,6 +318,36 @@ def test_restyle_shows_how_a_layer_was_made_and_replaces_it_in_one_undo_step(win
     assert window.layers() == before
     window.keys("ctrl+z")
     window.wait_for(lambda: window.ask("stage.recipe(image.get_layers()[0])") == told, "undo", 20)
+    assert window.layers() == before
+
+
+def test_explore_takes_a_cells_settings_and_adds_checked_ones_as_a_group_in_one_undo_step(window: Window) -> None:
+    before = window.layers()
+    window.ask("image.set_selected_layers(image.get_layers()[-1:])")
+    window.open_dialog()  # with the settings of the tests before
+    window.keys("alt+x", title=_TITLE)
+    window.wait_for(lambda: window.find(_EXPLORE), "the window with the variations", 30)
+    # The present cell is in the middle; on its right are those of strength 70 and 90.
+    window.click_at_part(_EXPLORE, 0.7, 0.5)
+    window.click_at_part(_EXPLORE, 0.7, 0.5, held="ctrl")
+    window.click_at_part(_EXPLORE, 0.89, 0.5, held="ctrl")
+    window.picture("explore")
+    window.keys("alt+a", title=_EXPLORE)
+    names = ["Strength 70, Stroke size 100 %", "Strength 90, Stroke size 100 %"]
+    group = "[[each.get_name() for each in image.get_layers()[-2].get_children()], image.get_layers()[-2].get_name()]"
+    window.wait_for(lambda: len(window.layers()) > len(before), "the group", 180)
+    assert window.ask(group) == [names, f"one — {_STYLE} #1"]
+    assert window.ask("stage.recipe(image.get_layers()[-2].get_children()[1])['settings']['strength']") == 90
+    window.keys("ctrl+z")
+    window.wait_for(lambda: window.layers() == before, "undo", 20)
+
+    window.open_dialog()
+    window.keys("alt+x", title=_TITLE)
+    window.wait_for(lambda: window.find(_EXPLORE), "the window with the variations", 30)
+    window.keys("Escape", title=_EXPLORE)
+    window.wait_for(lambda: not window.find(_EXPLORE), "the variations to close", 10)
+    window.keys("Escape", title=_TITLE)
+    window.wait_for(lambda: not window.engines(), "the engine to end", 20)
     assert window.layers() == before
 
 

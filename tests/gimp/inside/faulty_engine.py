@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import queue
+
+from gi.repository import GLib
+
 from plugin import __version__, locations
+from plugin.gimp.studio import Studio
+from plugin.protocol import Hello
 from tests.gimp.inside.faults import refused
-from tests.gimp.inside.stage import FOLDER, new_image, new_layer
+from tests.gimp.inside.stage import FOLDER, engines, new_image, new_layer
+from tests.gimp.inside.studio import Listener, long_job, wait
 
 
 def _sentence(fault: str) -> str:
@@ -13,6 +20,47 @@ def _sentence(fault: str) -> str:
     sentence = refused(image, [new_layer(image, "one"), new_layer(image, "two")])
     assert str(locations.log_file()) in sentence
     return sentence
+
+
+def _told(fault: str) -> list[Exception]:
+    """What a studio says of an engine that cannot be started: to who had it started, and to who asks it to paint."""
+    (FOLDER / "fault").write_text(fault, encoding="utf-8")
+    with Studio() as studio:
+        told: list[Exception] = []
+        studio.start(lambda hello: None, told.append)
+        error = Listener().ask(studio, long_job()).wait()
+        assert error is not None
+        wait(lambda: told)
+        assert engines() == []
+    return [*told, error]
+
+
+def test_a_studio_tells_why_an_engine_does_not_start() -> None:
+    for fault, sentence in (
+        ("dies at once", "stopped unexpectedly (exit status 3)"),
+        ("talks nonsense", "sent something that is no message"),
+        ("is of another version", "version 0.0.1"),
+    ):
+        told = _told(fault)
+        assert all(sentence in str(error) for error in told), told
+
+
+def test_a_studio_waits_for_no_engine_that_hangs() -> None:
+    """Not for its first word, and not until it has read what is being sent."""
+    for fault in ("says nothing", "does not read"):
+        (FOLDER / "fault").write_text(fault, encoding="utf-8")
+        studio, ready = Studio(), queue.SimpleQueue[Hello]()
+        studio.start(ready.put)
+        while not engines():
+            GLib.usleep(1000)
+        while fault == "does not read" and ready.empty():
+            GLib.MainContext.default().iteration(True)
+        listeners = [Listener().ask(studio, long_job()) for _each in range(3)]
+        GLib.usleep(200_000)  # so that the pipe is full
+        studio.give_up()
+        studio.close()
+        assert engines() == []
+        assert not any(listener.events or listener.ends for listener in listeners)
 
 
 def test_an_engine_of_another_version() -> None:
