@@ -51,6 +51,7 @@ class Preview(Gtk.Box):
         """Of the detail, in the layer's pixels; None while all of it is shown."""
         self._calm: int = 0
         """The source of the timeout after which a proof is started; 0 is none."""
+        self._is_closed = False
         self._make_widgets()
         self._handler = config.connect("notify", self._changed)
         self.connect("map", self._mapped)
@@ -69,6 +70,7 @@ class Preview(Gtk.Box):
 
     def close(self) -> None:
         """Give up what is being painted, and start nothing any more."""
+        self._is_closed = True
         self._config.disconnect(self._handler)
         self._stop()
 
@@ -125,7 +127,8 @@ class Preview(Gtk.Box):
         GLib.idle_add(self._show_at_first)  # the window first: reading a large layer takes a moment
 
     def _show_at_first(self) -> bool:
-        self._show_before()
+        if not self._is_closed:
+            self._show_before()
         return GLib.SOURCE_REMOVE
 
     def _begin(self) -> None:
@@ -134,6 +137,8 @@ class Preview(Gtk.Box):
             self._studio.start(self._ready, self._failed)
 
     def _ready(self, hello: Hello) -> None:
+        if self._is_closed:
+            return  # who closed this may have use for the engine
         self._devices = hello.devices
         self._waiting.say("")
         self._ask()
@@ -317,6 +322,8 @@ class Preview(Gtk.Box):
             self._failed(error)
 
     def _failed(self, error: Exception) -> None:
+        if self._is_closed:
+            return
         self._studio.give_up()
         self._progress.set_fraction(0)
         self._waiting.say("")
