@@ -137,28 +137,29 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
 
 def _add_flag(parser: argparse.ArgumentParser, setting: Setting) -> None:
     values = setting.default
+    help = setting.help.replace("%", "%%")  # which argparse takes for the beginning of a placeholder
     if setting.choices:
         parser.add_argument(
             f"--{setting.dashed}",
             choices=[choice.value for choice in setting.choices],
             default=setting.default,
-            help=f"{setting.help} (default: {values})",
+            help=f"{help} (default: {values})",
         )
         return
     if setting.kind is bool:
         parser.add_argument(
-            f"--{setting.dashed}", action=argparse.BooleanOptionalAction, default=setting.default, help=setting.help
+            f"--{setting.dashed}", action=argparse.BooleanOptionalAction, default=setting.default, help=help
         )
         return
     if setting.kind is str:
-        parser.add_argument(f"--{setting.dashed}", default=setting.default, metavar="TEXT", help=setting.help)
+        parser.add_argument(f"--{setting.dashed}", default=setting.default, metavar="TEXT", help=help)
         return
     parser.add_argument(
         f"--{setting.dashed}",
         type=setting.kind,
         default=setting.default,
         metavar="N",
-        help=f"{setting.help} From {setting.minimum:g} to {setting.maximum:g}. (default: {values:g})",
+        help=f"{help} From {setting.minimum:g} to {setting.maximum:g}. (default: {values:g})",
     )
 
 

@@ -1,4 +1,4 @@
-"""Start an engine, send it jobs, follow their events, cancel them, end it."""
+"""Start an engine, send it jobs, follow their events, ask how long they take, stop or cancel them, end it."""
 
 from __future__ import annotations
 
@@ -20,16 +20,20 @@ from plugin.protocol import (
     Cancel,
     Cancelled,
     Cell,
+    Estimate,
+    Estimated,
     Failure,
     Hello,
     Job,
     Message,
     Progress,
     Result,
+    Stop,
     Submit,
     Sweep,
     Swept,
 )
+from plugin.words import _
 
 _log = logging.getLogger("neural-style.client")
 
@@ -48,8 +52,10 @@ class EngineMissing(EngineError):
 
     def __init__(self) -> None:
         super().__init__(
-            f"The Neural Style engine is not installed in {locations.engine_folder()}; "
-            "run “python3 install.py” in the folder of Neural Style."
+            _(
+                "The Neural Style engine is not installed in {folder}; run “python3 install.py” in the folder of "
+                "Neural Style."
+            ).format(folder=locations.engine_folder())
         )
 
 
@@ -132,9 +138,11 @@ class Engine:
             )
         except OSError as error:
             _log.exception("cannot start %s", arguments)
-            raise self._error(f"The Neural Style engine does not start ({error.strerror})") from error
+            sentence = _("The Neural Style engine does not start ({error})")
+            raise self._error(sentence.format(error=error.strerror)) from error
         self._events: queue.Queue[Message | Exception | None] = queue.Queue()
-        self._write_lock = threading.Lock()
+        self._estimates: queue.Queue[Estimated | None] = queue.Queue()
+        self._write_lock, self._estimate_lock = threading.Lock(), threading.Lock()
         self._is_killed = False
         threading.Thread(target=self._follow, daemon=True).start()
         self._stderr_pump = threading.Thread(target=self._keep_log, daemon=True)
@@ -192,6 +200,28 @@ class Engine:
         with contextlib.suppress(OSError, ValueError):  # ended, or even closed
             self._send(Cancel(job_id))
 
+    def stop(self, job_id: int) -> None:
+        """Ask the engine to end a job with what is there now, as its Result; else as :meth:`cancel`."""
+        with contextlib.suppress(OSError, ValueError):
+            self._send(Stop(job_id))
+
+    def estimate(self, question: Estimate) -> Estimated:
+        """How long jobs will take; may be called from any thread, also while one is running.
+
+        Raises:
+            EngineError: the engine died.
+        """
+        with self._estimate_lock:
+            try:
+                self._send(question)
+            except (OSError, ValueError) as error:
+                raise self._died() from error
+            answer = self._estimates.get()
+        if answer is None:
+            self._estimates.put(None)  # for whoever asks again
+            raise self._died()
+        return answer
+
     def close(self) -> None:
         """End the engine: first by closing its input, then by force."""
         process = self._process
@@ -224,14 +254,15 @@ class Engine:
         try:
             hello = self._next(_HANDSHAKE_SECONDS)
         except queue.Empty:
-            raise self._error("The Neural Style engine does not answer") from None
+            raise self._error(_("The Neural Style engine does not answer")) from None
         if not isinstance(hello, Hello):
-            raise self._error("The Neural Style engine answers in a way this plug-in does not know")
+            raise self._error(_("The Neural Style engine answers in a way this plug-in does not know"))
         if hello.protocol != protocol.VERSION or hello.version != __version__:
-            raise self._error(
-                f"The Neural Style engine is version {hello.version} and the plug-in {__version__}; "
-                "run “python3 install.py” again to bring them together"
+            sentence = _(
+                "The Neural Style engine is version {engine} and the plug-in {plugin}; run “python3 install.py” again "
+                "to bring them together"
             )
+            raise self._error(sentence.format(engine=hello.version, plugin=__version__))
         self.hello = hello
 
     def _answers(self, request: Submit | Sweep) -> Iterator[Message]:
@@ -266,7 +297,7 @@ class Engine:
         if event is None:
             raise self._died()
         if isinstance(event, Exception):
-            raise self._error("The Neural Style engine sent something that is no message") from event
+            raise self._error(_("The Neural Style engine sent something that is no message")) from event
         return event
 
     def _follow(self) -> None:
@@ -274,11 +305,15 @@ class Engine:
         assert self._process.stdout is not None
         try:
             while (message := protocol.read(self._process.stdout)) is not None:
-                self._events.put(message)
+                if isinstance(message, Estimated):
+                    self._estimates.put(message)
+                else:
+                    self._events.put(message)
             self._events.put(None)
         except (protocol.ProtocolError, OSError, ValueError) as error:
             _log.exception("the engine's output cannot be read")
             self._events.put(error)
+        self._estimates.put(None)
 
     def _keep_log(self) -> None:
         assert self._process.stderr is not None
@@ -289,8 +324,10 @@ class Engine:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_GOODBYE_SECONDS)
         self._stderr_pump.join(_GOODBYE_SECONDS)
-        return self._error(f"The Neural Style engine stopped unexpectedly (exit status {self._process.returncode})")
+        sentence = _("The Neural Style engine stopped unexpectedly (exit status {status})")
+        return self._error(sentence.format(status=self._process.returncode))
 
     def _error(self, sentence: str) -> EngineError:
         _log.error(sentence)
-        return EngineError(f"{sentence}; there is more in {locations.log_file()}.")
+        more = _("{sentence}; there is more in {file}.")
+        return EngineError(more.format(sentence=sentence, file=locations.log_file()))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from plugin.settings import TABLE, Choice, Settings
+from plugin.words import _
 
 MOST_CELLS = 400
 
@@ -65,16 +66,18 @@ class Grid:
                 value, or more than :data:`MOST_CELLS` cells.
         """
         if not vary:
-            raise ValueError("Nothing is varied; name at least one setting with its values.")
+            raise ValueError(_("Nothing is varied; name at least one setting with its values."))
         checked = {name: _checked(name, values) for name, values in vary.items()}
         cells = math.prod(map(len, checked.values()))
         if cells > MOST_CELLS:
-            raise ValueError(f"These are {cells} cells, and a grid has at most {MOST_CELLS}; vary less at once.")
+            sentence = _("These are {cells} cells, and a grid has at most {most}; vary less at once.")
+            raise ValueError(sentence.format(cells=cells, most=MOST_CELLS))
         return cls(base, checked)
 
-    def places(self) -> list[tuple[int, ...]]:
-        """All of them, the last axis fastest."""
-        return list(itertools.product(*(range(len(values)) for values in self.vary.values())))
+    def places(self, center: Sequence[int] | None = None) -> list[tuple[int, ...]]:
+        """All of them, the last axis fastest; with a center, the nearest to it first."""
+        places = list(itertools.product(*(range(len(values)) for values in self.vary.values())))
+        return places if center is None else sorted(places, key=lambda place: math.dist(place, center))
 
     def changed(self, place: Sequence[int]) -> dict[str, Any]:
         """The varied settings of a cell."""
@@ -83,6 +86,32 @@ class Grid:
     def settings(self, place: Sequence[int]) -> Settings:
         """All settings of a cell."""
         return dataclasses.replace(self.base, **self.changed(place))
+
+
+def around(name: str, present: Any, count: int = 5) -> list[Any]:
+    """Values to try of a setting, in their order, with the present one among them; at most ``count`` of a number.
+
+    Raises:
+        ValueError: there is no setting of that name, or its values are texts.
+    """
+    setting = next((setting for setting in TABLE if setting.name == name), None)
+    if setting is None or setting.parse is not None:
+        raise ValueError(f"{name!r} is nothing to try values of.")
+    if setting.choices:
+        return [choice.value for choice in setting.choices if choice.value != "auto" or present == "auto"]
+    if setting.kind is bool:
+        return [False, True]
+    assert setting.minimum is not None and setting.maximum is not None
+    shifts = [shift for shift in range(1 - count, count) if shift]
+    if step := _STEPS.get(name):
+        others = [present + step * shift for shift in shifts]
+    else:
+        others = [float(f"{(present or 1) * _FACTORS.get(name, 2.0) ** shift:.2g}") for shift in shifts]
+    possible = [value for value in others if setting.minimum <= value <= setting.maximum]
+    values = sorted({setting.kind(value) for value in (*possible, present)})
+    place = values.index(present)
+    first = max(0, min(place - count // 2, len(values) - count))
+    return values[first : first + count]
 
 
 def parse(texts: Iterable[str]) -> dict[str, list[Any]]:
@@ -99,9 +128,12 @@ def parse(texts: Iterable[str]) -> dict[str, list[Any]]:
         dashed, equals, listed = text.partition("=")
         name = dashed.strip().replace("-", "_")
         if not equals:
-            raise ValueError(f"--vary is {text!r}; write the setting and its values like strength=20,50,80.")
+            sentence = _("--vary is “{text}”; write the setting and its values like strength=20,50,80.")
+            raise ValueError(sentence.format(text=text))
         if name in vary:
-            raise ValueError(f"{dashed.strip()} is varied twice; give all its values at once.")
+            raise ValueError(
+                _("{setting} is varied twice; give all its values at once.").format(setting=dashed.strip())
+            )
         values = [value.strip() for value in listed.split(";" if ";" in listed else ",")]
         vary[name] = [_SWITCH.get(value, value) for value in values] if kinds.get(name) is bool else list(values)
     return vary
@@ -121,6 +153,12 @@ def listed(changed: Mapping[str, Any]) -> str:
     return ", ".join(f"{name.replace('_', '-')} {written(value)}" for name, value in changed.items())
 
 
+_STEPS = {"strength": 20.0, "seed": 1}
+"""From one value to the next, of settings that are not tried in multiples."""
+
+_FACTORS = {"style_scale": 2**0.5}
+"""From one value to the next, where it is not 2."""
+
 _SWITCH = {"on": True, "true": True, "yes": True, "off": False, "false": False, "no": False}
 
 
@@ -128,5 +166,5 @@ def _checked(name: str, values: Iterable[Any]) -> tuple[Any, ...]:
     # Both a name that does not exist and a value out of range are refused here, each in the settings' own words.
     checked = dict.fromkeys(getattr(Settings.from_json({name: value}), name) for value in values)
     if not checked:
-        raise ValueError(f"{name.replace('_', '-')} has no values; give at least one.")
+        raise ValueError(_("{setting} has no values; give at least one.").format(setting=name.replace("_", "-")))
     return tuple(checked)

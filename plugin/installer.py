@@ -101,6 +101,11 @@ def uninstall(plug_ins: Path | None) -> None:
     for folder in (locations.data_folder(), locations.cache_folder(), locations.log_file().parent):
         _remove(folder)
     locations.engine_record().unlink(missing_ok=True)
+    if any(locations.presets_folder().glob("*")):
+        _remove(locations.recent_styles())
+        say(f"Your own presets are still in {locations.presets_folder()}.")
+    else:
+        _remove(locations.config_folder())
     say("Neural Style is no longer on this computer; your own pictures and GIMP's settings are untouched.")
 
 

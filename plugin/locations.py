@@ -34,6 +34,25 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / APPLICATION
 
 
+def config_folder() -> Path:
+    """The folder for what a person has made or chosen here."""
+    if sys.platform == "win32":
+        return Path(os.environ.get("APPDATA") or Path.home() / "AppData" / "Roaming") / APPLICATION
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Preferences" / APPLICATION
+    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / APPLICATION
+
+
+def presets_folder() -> Path:
+    """The folder of the person's own presets."""
+    return config_folder() / "presets"
+
+
+def recent_styles() -> Path:
+    """The file that remembers which styles were used."""
+    return config_folder() / "styles.json"
+
+
 def log_file() -> Path:
     """The rotating log that engine and plug-in share."""
     if sys.platform == "win32":

@@ -9,8 +9,10 @@ alone; whatever else an engine has to say goes to standard error.
     (starts it)                     Hello
     Submit(job)                     Progress, Progress, …
     Cancel(job's id), at any time   Result | Failure | Cancelled
+    Stop(job's id), at any time     Result | Failure
     Sweep(job, vary)                Progress, …, Cell, Progress, …, Cell, …
                                     Swept | Failure | Cancelled
+    Estimate, at any time           Estimated, at once
     (closes the pipe)               ends
 """
 
@@ -144,12 +146,14 @@ class Sweep:
     """A grid search: the job with every combination of the values in ``vary``, lists by the names of their settings.
 
     A cell whose size is 0 is painted at :data:`plugin.grid.PROOF_SIZE`. ``score`` is the value of one of
-    :data:`plugin.grid.SCORES`. The sweep goes by the job's id.
+    :data:`plugin.grid.SCORES`. ``center`` is the place of the cell that is painted first, then come those around it;
+    None paints them in their order. The sweep goes by the job's id.
     """
 
     job: Job
     vary: dict[str, list[Any]]
     score: str = SCORES[0].value
+    center: list[int] | None = None
 
 
 @dataclass(frozen=True)
@@ -157,6 +161,46 @@ class Cancel:
     """Ask the engine to give up a job or a sweep; it answers with Cancelled, or with its end if that came first."""
 
     id: int
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Ask the engine to end a job after the present iteration and to keep what is there; it answers with its Result.
+
+    A sweep does not hear it: its finished cells have been sent, and Cancel takes none of them back.
+    """
+
+    id: int
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Ask how long jobs will take, one after the other, which differ in their contents alone.
+
+    ``contents`` and ``styles`` have width and height of each picture in pixels; a style of 0 × 0 is one that nobody has
+    looked at yet. ``grey`` is that of the jobs, ``reported`` whether their ``report_every`` is above 0.
+    """
+
+    id: int
+    contents: list[list[int]]
+    styles: list[list[int]]
+    settings: Settings = field(default_factory=Settings)
+    grey: bool = False
+    reported: bool = False
+
+
+@dataclass(frozen=True)
+class Estimated:
+    """How long it will take; ``seconds`` is None as long as nothing is known of the device.
+
+    ``kind`` is a value of ``Settings.device``, ``name`` the name a person knows the device by; both are empty where
+    there is no device as the settings want it.
+    """
+
+    id: int
+    seconds: float | None
+    kind: str
+    name: str
 
 
 @dataclass(frozen=True)
@@ -198,7 +242,7 @@ class Result:
     "total", "content", "style", "tv", "layers"}`` with the seconds counted from the first iteration and in ``layers``
     the loss of each one. ``seconds`` is the whole job's time. ``report`` is that of :mod:`plugin.engine.report`; its
     ``likeness``, how like the content (``before``) and the result (``after``) are to both pictures, is null unless
-    ``Job.report_every`` asked for it.
+    ``Job.report_every`` asked for it. Its ``stopped`` tells where Stop came, and is null where the job ran to its end.
     """
 
     id: int
@@ -253,7 +297,21 @@ class Cancelled:
     id: int
 
 
-Message: TypeAlias = Hello | Submit | Sweep | Cancel | Progress | Result | Cell | Swept | Failure | Cancelled
+Message: TypeAlias = (
+    Hello
+    | Submit
+    | Sweep
+    | Cancel
+    | Stop
+    | Estimate
+    | Estimated
+    | Progress
+    | Result
+    | Cell
+    | Swept
+    | Failure
+    | Cancelled
+)
 
 _COMPOUND: dict[str, type] = {
     kind.__name__: kind
@@ -262,6 +320,9 @@ _COMPOUND: dict[str, type] = {
         Submit,
         Sweep,
         Cancel,
+        Stop,
+        Estimate,
+        Estimated,
         Progress,
         Result,
         Cell,

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from plugin.words import _
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -47,6 +49,11 @@ class Setting:
         return type(self.default)
 
     @property
+    def title(self) -> str:
+        """The label with the unit: ``Stro_ke size (%)``."""
+        return f"{self.label} ({self.unit})" if self.unit else self.label
+
+    @property
     def dashed(self) -> str:
         """The name as the PDB and the command line write it: ``style-scale``."""
         return self.name.replace("_", "-")
@@ -60,26 +67,31 @@ class Setting:
         if self.choices:
             allowed = [choice.value for choice in self.choices]
             if value not in allowed:
-                raise ValueError(f"{self.dashed} is {value!r}; it must be one of {', '.join(allowed)}.")
+                raise self._wrong(value, _("it must be one of {values}.").format(values=", ".join(allowed)))
             return value
         if self.kind is bool:
             if value not in (True, False):
-                raise ValueError(f"{self.dashed} is {value!r}; it must be true or false.")
+                raise self._wrong(value, _("it must be true or false."))
             return bool(value)
         if self.parse is not None:
             try:
                 self.parse(value)
             except (TypeError, ValueError, AttributeError) as error:
-                raise ValueError(f"{self.dashed} is {value!r}; {error}") from None
+                raise self._wrong(value, str(error)) from None
             return value
         try:
             number = self.kind(value)
-        except (TypeError, ValueError):
-            raise ValueError(f"{self.dashed} is {value!r}; it must be a number.") from None
+        except (TypeError, ValueError, OverflowError):
+            raise self._wrong(value, _("it must be a number.")) from None
         assert self.minimum is not None and self.maximum is not None
         if not self.minimum <= number <= self.maximum:
-            raise ValueError(f"{self.dashed} is {number}; it must lie between {self.minimum} and {self.maximum}.")
+            bounds = _("it must lie between {least} and {most}.")
+            raise self._wrong(number, bounds.format(least=self.minimum, most=self.maximum))
         return number
+
+    def _wrong(self, value: Any, reason: str) -> ValueError:
+        shown = f"“{value}”" if isinstance(value, str) else value
+        return ValueError(_("{setting} is {value}; {reason}").format(setting=self.dashed, value=shown, reason=reason))
 
 
 LAYERS = tuple(f"relu{block}_{n}" for block, count in enumerate((2, 2, 3, 3, 3), 1) for n in range(1, count + 1))
@@ -94,9 +106,10 @@ def parse_layers(text: str) -> dict[str, float]:
     """
     weights = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
-        name, _, number = part.partition(":")
+        name, _colon, number = part.partition(":")
         if name.strip() not in LAYERS:
-            raise ValueError(f"the layers are {', '.join(LAYERS)}, each with a weight if you like: relu3_1:0.5.")
+            sentence = _("the layers are {layers}, each with a weight if you like: relu3_1:0.5.")
+            raise ValueError(sentence.format(layers=", ".join(LAYERS)))
         weights[name.strip()] = _positive(number) if number else 1.0
     return weights
 
@@ -116,7 +129,8 @@ def _positive(text: str) -> float:
     except ValueError:
         number = math.nan
     if not 0 < number < 1e6:
-        raise ValueError(f"{text.strip() or 'an empty place'!r} must be a number above 0.")
+        shown = f"“{text.strip()}”" if text.strip() else _("an empty place")
+        raise ValueError(_("{text} must be a number above 0.").format(text=shown))
     return number
 
 
@@ -236,7 +250,8 @@ class Settings:
     )
     content_layers: str = _text(
         "Content layers",
-        "Feature maps of the content loss with their weights, relu4_2 or relu3_1:0.5,relu4_2; empty is relu4_2.",
+        "Feature maps of the content loss with their weights, such as relu3_1:0.5,relu4_2; empty is as the quality has "
+        "them.",
         parse_layers,
         group=Group.OBJECTIVE,
     )
@@ -257,7 +272,7 @@ class Settings:
     )
     start: str = _choice(
         "content",
-        "Start _from",
+        "Start fro_m",
         "What the painting begins as.",
         Choice("content", "Picture", "The picture itself"),
         Choice("recolored", "Recolored", "The picture in the style's colors"),
@@ -338,7 +353,7 @@ class Settings:
     )
     device: str = _choice(
         "auto",
-        "De_vice",
+        "_Device",
         "What does the computing.",
         Choice("auto", "Automatic", "The best that this computer has"),
         Choice("cpu", "CPU", "The processor"),
@@ -383,9 +398,8 @@ class Settings:
         """
         unknown = sorted(set(values) - {setting.name for setting in TABLE})
         if unknown:
-            raise ValueError(
-                f"There is no setting {unknown[0]!r}; the settings are {', '.join(s.name for s in TABLE)}."
-            )
+            sentence = _("There is no setting “{name}”; the settings are {names}.")
+            raise ValueError(sentence.format(name=unknown[0], names=", ".join(s.name for s in TABLE)))
         return cls(**values)
 
 

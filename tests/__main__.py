@@ -18,16 +18,17 @@ from plugin.steps import StepError, say
 from tests import gimp_root
 from tests.gimp_root import REPOSITORY, NoGimpError
 
-TOOLS = ["pytest>=8", "ruff>=0.9", "mypy>=1.14", "scikit-image>=0.24"]
+TOOLS = ["pytest>=8", "ruff>=0.9", "mypy>=1.14", "scikit-image>=0.24", "babel>=2.16"]
 
 
 def main() -> int:
     """Prepare the tests and run them; the exit status is pytest's."""
     parser = argparse.ArgumentParser(prog="python3 -m tests", epilog="Everything else goes to pytest.")
     parser.add_argument("--gimp", choices=["auto", "none"], default="auto", help="none leaves out the tests in GIMP")
+    parser.add_argument("--words", action="store_true", help="bring the translations up to date instead of testing")
     options, rest = parser.parse_known_args()
     try:
-        if options.gimp == "auto" and (reason := gimp_root.can_find()):
+        if not options.words and options.gimp == "auto" and (reason := gimp_root.can_find()):
             raise NoGimpError(f"{reason} “--gimp none” leaves the tests in GIMP out.")
         client.log_to_file()
         engine = _engine()
@@ -36,6 +37,8 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 2
     arguments = [str(python), "-m", "pytest", f"--gimp={options.gimp}", *map(_as_path, rest)]
+    if options.words:
+        arguments = [str(python), "-m", "tests.words"]
     variables = dict(os.environ) | {"NEURAL_STYLE_ENGINE_DIR": str(engine)}
     os.chdir(REPOSITORY)
     sys.stdout.flush()
@@ -78,7 +81,7 @@ def _tools(engine: Path) -> Path:
     # Before the tools, so that these use the engine's numpy instead of bringing another.
     for own, theirs in zip(environment.site_packages(folder), environment.site_packages(engine), strict=True):
         (own / "engine.pth").write_text(f"{theirs}\n", encoding="utf-8")
-    environment.pip(folder, "Installing pytest, ruff, mypy and scikit-image", ["install", *TOOLS])
+    environment.pip(folder, "Installing pytest, ruff, mypy, scikit-image and Babel", ["install", *TOOLS])
     made_for.write_text(wanted)
     return python
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+os.environ["LANGUAGE"] = "en"  # the tests read English, whatever the language here; set before anything is said
 
 from tests import gimp_root
 from tests.gimp_root import REPOSITORY, Gimp

@@ -23,7 +23,10 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 NEWCOMER_PACKAGES = ["gimp", "python3-venv"]
 """What the README asks of a newcomer."""
 
-TEST_PACKAGES = ["ca-certificates", "dbus", "procps", "xvfb", "xdotool", "imagemagick", "fonts-dejavu-core"]
+TEST_PACKAGES = [
+    *("ca-certificates", "dbus", "procps", "xvfb", "xdotool", "imagemagick", "fonts-dejavu-core"),
+    *("locales", "fonts-wqy-microhei"),
+]
 
 _DEBOOTSTRAP = ("debootstrap", "debian-archive-keyring")
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -195,9 +198,10 @@ def _debian_root() -> Path:
         _run(["apt-get", "update", "-qq"])
         _run(["apt-get", "install", "-y", "-qq", *_DEBOOTSTRAP])
     _run(_private(["debootstrap", "--variant=minbase", "trixie", str(partial)]))
-    (partial / "etc/dpkg/dpkg.cfg.d/tests").write_text(
-        "force-unsafe-io\npath-exclude=/usr/share/doc/*\npath-exclude=/usr/share/man/*\npath-exclude=/usr/share/locale/*\n"
-    )
+    unwanted = "".join(f"path-exclude=/usr/share/{folder}/*\n" for folder in ("doc", "man", "locale"))
+    chinese = "path-include=/usr/share/locale/zh_CN/*\n"
+    (partial / "etc/dpkg/dpkg.cfg.d/tests").write_text(f"force-unsafe-io\n{unwanted}{chinese}")
+    (partial / "etc/locale.gen").write_text("zh_CN.UTF-8 UTF-8\n")
     (partial / "usr/sbin/policy-rc.d").write_text("#!/bin/sh\nexit 101\n")
     (partial / "usr/sbin/policy-rc.d").chmod(0o755)
     install = f"apt-get update -qq && apt-get install -y -qq --no-install-recommends {wanted} && apt-get clean"

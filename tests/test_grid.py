@@ -18,6 +18,45 @@ def test_every_combination_is_a_cell_and_the_last_axis_runs_fastest() -> None:
     assert len({cells.settings(place) for place in places}) == 6
 
 
+def test_from_a_center_outwards() -> None:
+    cells = Grid.of(Settings(), {"strength": [20, 50, 80], "style_scale": [50, 100, 200]})
+    places = cells.places((1, 2))
+    assert places[0] == (1, 2)
+    assert set(places[1:4]) == {(0, 2), (2, 2), (1, 1)}
+    assert places[-2:] == [(0, 0), (2, 0)]
+    assert sorted(places) == cells.places()
+
+
+@pytest.mark.parametrize(
+    ("name", "present", "values"),
+    [
+        ("strength", 50.0, [10, 30, 50, 70, 90]),
+        ("strength", 95.0, [15, 35, 55, 75, 95]),
+        ("strength", 0.0, [0, 20, 40, 60, 80]),
+        ("style_scale", 100.0, [50, 71, 100, 140, 200]),
+        ("style_scale", 400.0, [100, 140, 200, 280, 400]),
+        ("tv_weight", 1.0, [0.25, 0.5, 1, 2, 4]),
+        ("tv_weight", 0.0, [0, 0.062, 0.12, 0.25, 0.5]),
+        ("seed", 7, [5, 6, 7, 8, 9]),
+        ("tileable", True, [False, True]),
+        ("preserve_colors", "luminance", ["off", "luminance", "histogram"]),
+        ("style_measure", "euclidean", ["euclidean", "mahalanobis", "wasserstein"]),
+        ("style_measure", "auto", ["auto", "euclidean", "mahalanobis", "wasserstein"]),
+    ],
+)
+def test_the_values_to_try_lie_around_the_present_one(name: str, present: object, values: list[object]) -> None:
+    found = grid.around(name, present)
+    assert found == values
+    assert present in found
+    assert Grid.of(Settings(), {name: found}).vary[name] == tuple(values)
+
+
+@pytest.mark.parametrize("name", ["blend", "style_layers", "strenght"])
+def test_a_text_is_nothing_to_try_values_of(name: str) -> None:
+    with pytest.raises(ValueError, match="nothing to try"):
+        grid.around(name, "")
+
+
 @pytest.mark.parametrize(
     ("text", "values"),
     [
@@ -42,13 +81,13 @@ def test_any_kind_of_setting_can_be_varied(text: str, values: tuple[object, ...]
 @pytest.mark.parametrize(
     ("texts", "sentence"),
     [
-        (["strenght=20"], "There is no setting 'strenght'; the settings are quality, "),
+        (["strenght=20"], "There is no setting “strenght”; the settings are quality, "),
         (["strength=20,300"], "strength is 300.0; it must lie between 0.0 and 100.0."),
-        (["quality=best"], "quality is 'best'; it must be one of draft, "),
-        (["tileable=perhaps"], "tileable is 'perhaps'; it must be true or false."),
-        (["style-layers=relu9_9"], "style-layers is 'relu9_9'; the layers are "),
-        (["strength="], "strength is ''; it must be a number."),
-        (["strength"], "--vary is 'strength'; write the setting and its values like strength=20,50,80."),
+        (["quality=best"], "quality is “best”; it must be one of draft, "),
+        (["tileable=perhaps"], "tileable is “perhaps”; it must be true or false."),
+        (["style-layers=relu9_9"], "style-layers is “relu9_9”; the layers are "),
+        (["strength="], "strength is “”; it must be a number."),
+        (["strength"], "--vary is “strength”; write the setting and its values like strength=20,50,80."),
         (["style-scale=50", "style_scale=100"], "style_scale is varied twice; give all its values at once."),
         (["seed=" + ",".join(map(str, range(21))), "size=" + ",".join(map(str, range(20)))], "These are 420 cells"),
         ([], "Nothing is varied; name at least one setting with its values."),

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from plugin import __main__ as command_line
 from plugin.settings import TABLE, Settings
 
 
@@ -12,10 +13,7 @@ def test_settings_survive_json() -> None:
     assert Settings.from_json(json.loads(json.dumps(settings.to_json()))) == settings
 
 
-def test_every_setting_has_a_label_and_a_sentence_and_no_two_the_same_mnemonic() -> None:
-    mnemonics = [setting.label.partition("_")[2][0].lower() for setting in TABLE if "_" in setting.label]
-    assert len(set(mnemonics)) == len(mnemonics)
-    assert not set("ochrlsay") & set(mnemonics), "GIMP's own buttons, Advanced and Style have these"
+def test_every_setting_has_a_label_and_a_sentence() -> None:
     assert all(setting.label for setting in TABLE)
     assert all(setting.help.endswith(".") for setting in TABLE)
 
@@ -29,8 +27,8 @@ def test_every_default_is_allowed() -> None:
     ("values", "sentence"),
     [
         ({"strength": 101}, "strength is 101.0; it must lie between 0.0 and 100.0."),
-        ({"strength": "much"}, "strength is 'much'; it must be a number."),
-        ({"quality": "best"}, "quality is 'best'; it must be one of draft, normal, high, gatys."),
+        ({"strength": "much"}, "strength is “much”; it must be a number."),
+        ({"quality": "best"}, "quality is “best”; it must be one of draft, normal, high, gatys."),
         ({"style_scale": float("nan")}, "style-scale is nan; it must lie between 25.0 and 400.0."),
     ],
 )
@@ -40,5 +38,13 @@ def test_what_is_out_of_range_is_refused_in_one_sentence(values: dict[str, objec
 
 
 def test_an_unknown_setting_is_refused() -> None:
-    with pytest.raises(ValueError, match="There is no setting 'strenght'"):
+    with pytest.raises(ValueError, match="There is no setting “strenght”"):
         Settings.from_json({"strenght": 1})
+
+
+@pytest.mark.parametrize("command", ["stylize", "sweep", "bench"])
+def test_the_command_line_explains_its_flags(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        command_line.main([command, "--help"])
+    assert end.value.code == 0
+    assert "--precision" in capsys.readouterr().out

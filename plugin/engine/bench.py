@@ -23,7 +23,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812  torch's own idiom
 from PIL.Image import Image
 from torch import Tensor
 
@@ -38,6 +37,7 @@ from plugin.engine.replay import Replay
 from plugin.engine.transfer import Step, StyleTransfer, Task
 from plugin.engine.vgg import LAYERS, VGG16, stride
 from plugin.settings import Settings
+from plugin.words import _
 
 STEPS = (("gatys", "euclidean"), ("normal", "wasserstein"), ("normal", "euclidean"), ("normal", "mahalanobis"))
 """Quality and style measure of what is measured at every size; the first two are as the qualities have them."""
@@ -172,9 +172,11 @@ def command(options: argparse.Namespace) -> int:
 
 def _command(options: argparse.Namespace) -> None:
     devices.use_threads()
+    memory.keep_freed()
     device = devices.choose(options.device, options.precision)
     if (smallest := min(*options.sizes, options.losses_size)) < pictures.SMALLEST_SIDE:
-        raise Refusal(f"{smallest} pixels are too few; choose sizes of at least {pictures.SMALLEST_SIDE}.")
+        sentence = _("{size} pixels are too few; choose sizes of at least {least}.")
+        raise Refusal(sentence.format(size=smallest, least=pictures.SMALLEST_SIDE))
     if options.output:
         _make(options.output)
     bench = _measured(options, device)
@@ -204,7 +206,7 @@ def _measured(options: argparse.Namespace, device: Device) -> Bench:
                 for case in _cases(options, size):
                     timing, peak = _step(transfer, case, options)
                     _say(f"{size} px, {name}, {case}: {_seconds(timing.median)}")
-                    of_step = alone[: LAYERS.index(_deepest(case.recipe)) + 1]
+                    of_step = alone[: LAYERS.index(case.recipe.deepest) + 1]
                     entry = _step_entry(case, timing, of_step, rate)
                     if case.tile is None:
                         whole[case.quality, case.measure] = timing.median
@@ -222,7 +224,7 @@ def _cases(options: argparse.Namespace, size: int) -> Iterator[Case]:
         yield Case(size, quality, measure)
     tiled = Case(size, *STEPS[1], tile=options.tile)
     width, height = _extent(size)
-    pieces = tiles.cut(height, width, options.tile, _deepest(tiled.recipe))
+    pieces = tiles.cut(height, width, options.tile, tiled.recipe.deepest)
     if size == max(options.sizes) and len(pieces) > 1:
         yield tiled
 
@@ -298,21 +300,21 @@ def _convolutions(device: Device, size: int, repeats: int) -> list[Convolution]:
 
     With gatys' border of zeros; the other qualities make the first of them one pixel larger all around.
     """
-    deepest = max((_deepest(Case(size, *step).recipe) for step in STEPS), key=LAYERS.index)
+    deepest = max((Case(size, *step).recipe.deepest for step in STEPS), key=LAYERS.index)
     network = VGG16([deepest], device.torch_device, device.dtype)
     width, height = _extent(size)
     found = []
     for convolution in network._chain:
         if not isinstance(convolution, vgg._Convolution):
             continue
-        layer, kernel = convolution.name, convolution._kernel
+        layer = convolution.name
         wide, high = width // stride(layer), height // stride(layer)
-        out_channels, in_channels = kernel.shape[:2]
-        x, gradient = (_noise(device, channels, high, wide) for channels in (in_channels, out_channels))
-        forward = partial(F.conv2d, x, kernel, convolution._bias, padding=1)
-        backward = partial(F.conv2d, gradient, convolution._turned, padding=1)
+        inside, outside = convolution.in_channels, convolution.out_channels
+        x, gradient = (_noise(device, channels, high, wide) for channels in (inside, outside))
+        forward = partial(convolution.convolve, x, 1)
+        backward = partial(convolution.convolve_back, gradient, 1)
         there, back = (_piece(work, device, repeats) for work in (forward, backward))
-        found.append(Convolution(layer, there, back, flops=2 * kernel.numel() * high * wide))
+        found.append(Convolution(layer, there, back, flops=2 * 9 * inside * outside * high * wide))
     return found
 
 
@@ -360,13 +362,14 @@ def main_memory(device: Device, case: Case) -> int:
 
 def _grown(device: Device, case: Case) -> int:
     devices.use_threads()
+    memory.keep_freed()
     transfer = StyleTransfer(device)
     next(_iterations(transfer, Case(_SMALL, case.quality, case.measure)))
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # Linux: the most is what there is now
     before = _most_memory()
     iterations = _iterations(transfer, case)
-    for _ in range(2):
+    for _turn in range(2):
         next(iterations)
     return _most_memory() - before
 
@@ -381,7 +384,7 @@ def _most_memory() -> int:
     try:
         import resource
     except ImportError:
-        raise Refusal("This system does not say how much memory a process takes; leave --memory out.") from None
+        raise Refusal(_("This system does not say how much memory a process takes; leave --memory out.")) from None
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
@@ -390,7 +393,7 @@ def _piece(work: Callable[[], Tensor], device: Device, repeats: int) -> float:
     at_once = 1 if device.kind == "cpu" else _AT_ONCE
 
     def several() -> Tensor:
-        for _ in range(at_once - 1):
+        for _turn in range(at_once - 1):
             work()
         return work()
 
@@ -400,7 +403,7 @@ def _piece(work: Callable[[], Tensor], device: Device, repeats: int) -> float:
 
 def _timed(work: Callable[[], object], device: Device, repeats: int, long: float) -> Timing:
     """Of one call, warm; at most ``repeats`` of them, and not many more than ``long`` seconds."""
-    for _ in range(_WARM_UP.get(device.kind, 3)):
+    for _turn in range(_WARM_UP.get(device.kind, 3)):
         work()
     clock = _Clock(device)
     clock.tick()
@@ -460,7 +463,8 @@ def _make(folder: Path) -> None:
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:
-        raise Refusal(f"“{folder}” cannot be made ({error.strerror}); choose another folder.") from error
+        sentence = _("“{name}” cannot be made ({error}); choose another folder.")
+        raise Refusal(sentence.format(name=folder, error=error.strerror)) from error
 
 
 def _write(told: Mapping[str, Any], folder: Path) -> None:
@@ -469,7 +473,8 @@ def _write(told: Mapping[str, Any], folder: Path) -> None:
         _steps_chart(told).save(folder / "steps.png")
         _losses_chart(told).save(folder / "losses.png")
     except OSError as error:
-        raise Refusal(f"“{folder}” cannot be written ({error.strerror}); choose another folder.") from error
+        sentence = _("“{name}” cannot be written ({error}); choose another folder.")
+        raise Refusal(sentence.format(name=folder, error=error.strerror)) from error
     _say(f"{folder}: bench.json, steps.png, losses.png")
 
 
@@ -566,10 +571,6 @@ def _total(convolutions: Sequence[Convolution]) -> float:
 def _flops(convolutions: Sequence[Convolution]) -> int:
     """There and back."""
     return sum(2 * convolution.flops for convolution in convolutions)
-
-
-def _deepest(chosen: Recipe) -> str:
-    return max((*chosen.weights.style, *chosen.weights.content), key=LAYERS.index)
 
 
 @cache

@@ -11,9 +11,13 @@ from torch import Tensor
 from plugin.engine import pictures
 from plugin.engine.refusal import Refusal
 from plugin.settings import Settings, parse_blend
+from plugin.words import _
 
 _GRID = 16
 """Pixels: both sides of a picture that wraps around are multiples, so that the network's pools meet themselves."""
+
+_SMALL = 4_000_000
+"""Pixels of a picture that a graphics card has room for beside whatever else it does."""
 
 _FAINT_NOISE = 2.0
 """Standard deviation, in 0–255, of what the seed adds to the start: unseen itself, but no two seeds end alike."""
@@ -45,7 +49,8 @@ def blend_weights(settings: Settings, styles: int) -> list[float]:
     """
     weights = parse_blend(settings.blend) or [1.0] * styles
     if len(weights) != styles:
-        raise Refusal(f"There are {styles} styles and {len(weights)} numbers in “blend”; give one for each.")
+        sentence = _("There are {styles} styles and {numbers} numbers in “blend”; give one for each.")
+        raise Refusal(sentence.format(styles=styles, numbers=len(weights)))
     return weights
 
 
@@ -84,15 +89,20 @@ class Canvas:
         self.working_size, self.working_pixels = max(width, height), width * height
         self.channels = 1 if grey or colors == "luminance" else 3
         self._grey, self._colors = grey, colors
-        self._content, self._alpha = _without_holes(content, "The layer")
+        self._content, self._alpha = _without_holes(content, _("The layer"))
         if wraps:
             self._content = pictures.periodic(self._content)
         self._content_alpha = content[3:]
+        # What every scale and every preview is made from: the whole picture may be far larger.
+        self._working = tuple(
+            None if part is None else _brought_to(part, width, height)
+            for part in (self._content, self._content_alpha, None if self._alpha is None else self._alpha[None])
+        )
         palette, palette_alpha = (self._content, self._alpha) if whole is None else _without_holes(whole, "The layer")
         palette = self._painted_channels(palette)
         self._styles: list[tuple[Tensor, Tensor | None]] = []
         for style in styles:
-            picture, alpha = _without_holes(style.picture, "The style picture")
+            picture, alpha = _without_holes(style.picture, _("The style picture"))
             picture = self._painted_channels(picture)
             if colors == "histogram" or (colors == "luminance" and not grey):
                 picture = pictures.recolor(picture, palette, alpha, palette_alpha)
@@ -114,7 +124,10 @@ class Canvas:
 
     def content_at(self, size: int, device: torch.device) -> tuple[Tensor, Tensor | None]:
         """The content at a scale, 1×K×H×W in 0–255, and how much each pixel counts, H×W or None."""
-        return self._at(self._painted_channels(self._content), self._alpha, size, device)
+        content, _, alpha = self._working_on(device)
+        assert content is not None
+        painted = self._painted_channels(content)
+        return _scaled(painted, None if alpha is None else alpha[0], *self._fit(self._content, size), device)
 
     def style_at(self, number: int, size: int, device: torch.device) -> tuple[Tensor, Tensor | None]:
         """A style at a scale, as :meth:`content_at`."""
@@ -159,30 +172,43 @@ class Canvas:
     def enlarge(self, size: int, device: torch.device, add_detail: bool) -> Tensor:
         """The painting at the next scale; with the detail that the content has beyond the scale before, if asked."""
         assert self.image is not None
-        content = self.content_at(size, device)[0][0]
-        height, width = content.shape[-2:]
+        width, height = self._fit(self._content, size)
         small = self.image[0].clamp(0, 255)
         image = pictures.resize(small, width, height, self._wraps)
         if add_detail:
+            content = self.content_at(size, device)[0][0]
             before = pictures.resize(content, small.shape[-1], small.shape[-2])
             image = image + content - pictures.resize(before, width, height)
         self.image = image[None].clone() if image is small else image[None]
         return self.image
 
     def preview(self, long_side: int) -> Tensor:
-        """What the picture would be now, 4×H×W on the CPU, no larger than ``long_side``."""
-        height, width = self._content.shape[-2:]
-        return self._delivered(*pictures.fit(width, height, min(long_side, max(width, height))))
+        """What the picture would be now, 4×H×W on the CPU, no larger than ``long_side`` or what is worked at."""
+        assert self.image is not None
+        content, alpha, _ = self._working_on(self.image.device)
+        assert content is not None
+        assert alpha is not None
+        height, width = content.shape[-2:]
+        width, height = pictures.fit(width, height, min(long_side, max(width, height)))
+        return self._delivered(pictures.resize(content, width, height), pictures.resize(alpha, width, height))
 
     def finished(self) -> Tensor:
         """4×H×W of the content's size and with the content's alpha, on the CPU."""
-        height, width = self._content.shape[-2:]
-        return self._delivered(width, height)
-
-    def _delivered(self, width: int, height: int) -> Tensor:
         assert self.image is not None
-        painted = self.image[0].clamp(0, 255).cpu() / 255
-        content = pictures.resize(self._content, width, height)
+        device = self.image.device if self._content[0].numel() <= _SMALL else torch.device("cpu")
+        return self._delivered(self._content.to(device), self._content_alpha)
+
+    def _working_on(self, device: torch.device) -> tuple[Tensor | None, ...]:
+        """The content at the size that is worked at, its alpha, and once more where not all is opaque: 0 to 1."""
+        if self.working_pixels <= _SMALL:
+            self._working = tuple(None if part is None else part.to(device) for part in self._working)
+        return self._working
+
+    def _delivered(self, content: Tensor, alpha: Tensor) -> Tensor:
+        """The painting at the content's size, with what it keeps of the content."""
+        assert self.image is not None
+        height, width = content.shape[-2:]
+        painted = self.image[0].clamp(0, 255).to(content.device) / 255
         luma = pictures.luma(content)
         if width * height > painted.shape[-1] * painted.shape[-2] and not self._wraps:
             small_luma = pictures.resize(luma, painted.shape[-1], painted.shape[-2])
@@ -195,24 +221,28 @@ class Canvas:
             # In YIQ only Y changes; so R', G' and B' all change by as much as Y does.
             painted = content + (painted - luma)
         if self._covered is not None:
-            painted = content + (painted - content) * pictures.resize(self._covered, width, height).clamp(0, 1)
-        return torch.cat([painted, pictures.resize(self._content_alpha, width, height)]).clamp_(0, 1)
+            covered = pictures.resize(self._covered, width, height).clamp(0, 1).to(content.device)
+            painted = content + (painted - content) * covered
+        return torch.cat([painted.cpu(), alpha.cpu()]).clamp_(0, 1)
 
     def _painted_channels(self, rgb: Tensor) -> Tensor:
         return pictures.luma(rgb) if self._grey or self._colors == "luminance" else rgb
 
     def _fit(self, content: Tensor, size: int) -> tuple[int, int]:
-        return pictures.fit(content.shape[-1], content.shape[-2], size, _GRID if self._wraps else 1)
+        return extent(content.shape[-1], content.shape[-2], size, self._wraps)
 
-    def _at(self, image: Tensor, alpha: Tensor | None, size: int, device: torch.device) -> tuple[Tensor, Tensor | None]:
-        return _scaled(image, alpha, *self._fit(image, size), device)
+
+def extent(width: int, height: int, size: int, wraps: bool) -> tuple[int, int]:
+    """Width and height in pixels that a picture of these proportions is painted at, at a scale."""
+    return pictures.fit(width, height, size, _GRID if wraps else 1)
 
 
 def _without_holes(rgba: Tensor, subject: str) -> tuple[Tensor, Tensor | None]:
     """3×H×W with colors where alpha is 0, too, and alpha as H×W; None where all of it is opaque."""
     alpha = rgba[3]
     if not bool((alpha > 0).any()):
-        raise Refusal(f"{subject} is transparent everywhere; choose one with something to see.")
+        sentence = _("{picture} is transparent everywhere; choose one with something to see.")
+        raise Refusal(sentence.format(picture=subject))
     return pictures.fill_transparent(rgba), None if bool((alpha >= 1).all()) else alpha
 
 
@@ -228,11 +258,17 @@ def _guidance(content: Tensor, styles: Sequence[Style]) -> list[float | Tensor]:
     regions = [torch.ones(size) if style.region is None else style.region for style in styles]
     for number, region in enumerate(regions, 1):
         if not bool((region > 1 / 255).any()):
-            raise Refusal(f"The region of style {number} is empty in this layer; choose one with something in it.")
+            sentence = _("The region of style {number} is empty in this layer; choose one with something in it.")
+            raise Refusal(sentence.format(number=number))
     claimed = sum(weight * region for weight, region in zip(weights, regions))
     assert isinstance(claimed, Tensor)
     covered = torch.stack(regions).sum(0).clamp_max(1)
     return [weight * region * covered / claimed.clamp_min(1e-6) for weight, region in zip(weights, regions)]
+
+
+def _brought_to(part: Tensor, width: int, height: int) -> Tensor:
+    """K×H×W, 0 to 1, at another size; the same tensor where it has that size already."""
+    return part if part.shape[-2:] == (height, width) else pictures.resize(part, width, height).clamp_(0, 1)
 
 
 def _scaled(

@@ -6,11 +6,13 @@ import dataclasses
 import os
 import platform
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import torch
 
 from plugin.engine.refusal import Refusal
+from plugin.words import _
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class Device:
         return torch.device(self.kind)
 
 
+@cache
 def available() -> dict[str, Device]:
     """Every device of this computer by its kind, the best one first; the CPU is always there."""
     found: dict[str, Device] = {}
@@ -54,7 +57,8 @@ def choose(kind: str, precision: str = "auto") -> Device:
     if kind == "auto":
         kind = next(iter(devices))
     if kind not in devices:
-        raise Refusal(f"This computer has no {kind} device that PyTorch can use; choose {' or '.join(devices)}.")
+        sentence = _("This computer has no {kind} device that PyTorch can use; choose one of {kinds}.")
+        raise Refusal(sentence.format(kind=kind, kinds=", ".join(devices)))
     if precision == "auto":
         return devices[kind]
     return dataclasses.replace(devices[kind], dtype=getattr(torch, precision))

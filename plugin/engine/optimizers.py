@@ -132,10 +132,10 @@ class LBFGS:
         gradient = gradient.flatten()
         if not self._started:
             self._start(gradient)
+            along = self._products.new_zeros(2 * self._history)
         else:
-            self._remember(gradient)
-        direction = self._direction(gradient)
-        direction = _shortened(direction)
+            along = self._remember(gradient)
+        direction = _shortened(self._direction(gradient, along))
         image += direction.view_as(image)
         self._gradient.copy_(gradient)
         self._step.copy_(direction)
@@ -162,24 +162,30 @@ class LBFGS:
         self._gradient, self._step = torch.empty_like(gradient), torch.empty_like(gradient)
         self._started = True
 
-    def _remember(self, gradient: Tensor) -> None:
-        pair = torch.stack([self._step, gradient - self._gradient])
-        own = double(pair @ pair.T)
-        has_curvature = own[0, 1] > _LEAST_CURVATURE * (own[0, 0] * own[1, 1]).sqrt()
-        self._scaling = torch.where(has_curvature, own[0, 1] / own[1, 1].clamp_min(1e-300), self._scaling)
-        pair = (pair * has_curvature.to(pair)).to(self._pairs.dtype)
+    def _remember(self, gradient: Tensor) -> Tensor:
+        """Take up the pair of the last step; the products of all pairs with the gradient.
+
+        All pairs are read only once for that: they are the largest thing that an iteration reads.
+        """
+        pair = torch.stack([self._step, gradient - self._gradient]).to(self._pairs.dtype)
         self._place.add_(1).remainder_(self._history)
         places = torch.cat([self._place, self._place + self._history])
         self._pairs.index_copy_(0, places.to(pair.device), pair)
-        products = self._with_pairs(pair)
+        found = self._with_pairs(torch.cat([pair, gradient.to(pair.dtype)[None]]))
+        products, along = found[:, :2], found[:, 2]
+        own = products.index_select(0, places)
+        has_curvature = own[0, 1] > _LEAST_CURVATURE * (own[0, 0] * own[1, 1]).sqrt()
+        self._scaling = torch.where(has_curvature, own[0, 1] / own[1, 1].clamp_min(1e-300), self._scaling)
+        self._pairs.index_copy_(0, places.to(pair.device), pair * has_curvature.to(pair))
+        products = products * has_curvature
         self._products.index_copy_(0, places, products.T)
         self._products.index_copy_(1, places, products)
+        return along.index_copy(0, places, along.index_select(0, places) * has_curvature)
 
-    def _direction(self, gradient: Tensor) -> Tensor:
-        """Minus the inverse Hessian times the gradient."""
+    def _direction(self, gradient: Tensor, along: Tensor) -> Tensor:
+        """Minus the inverse Hessian times the gradient; ``along`` has the pairs' products with it."""
         history = self._history
         order = (self._place + 1 + self._ring).remainder_(history)  # the oldest pair first
-        along = self._with_pairs(gradient.to(self._pairs.dtype)[None])[:, 0]
         s_g, y_g = along[:history][order], along[history:][order]
         s_y = self._products[:history, history:][order][:, order]
         y_y = self._products[history:, history:][order][:, order]
@@ -197,6 +203,8 @@ class LBFGS:
 
     def _with_pairs(self, rows: Tensor) -> Tensor:
         """All pairs' products with ``rows``, R × pixels: 2 history × R, in double precision."""
+        if rows.is_cuda:  # where a product with so few columns takes longer than one with each of them
+            return double(torch.stack([torch.mv(self._pairs, row) for row in rows], 1))
         return double(self._pairs @ rows.T)
 
 

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from plugin import protocol
 from plugin.engine.refusal import Refusal
+from plugin.words import _
 
 if TYPE_CHECKING:
     import pyvips
@@ -49,7 +50,7 @@ def from_wire(picture: protocol.Picture) -> Tensor:
     Raises:
         Refusal: the picture is too small.
     """
-    _check_size(picture.width, picture.height, "The picture")
+    _check_size(picture.width, picture.height, _("The picture"))
     samples = np.frombuffer(picture.pixels, np.float32).reshape(picture.height, picture.width, 4)
     return torch.from_numpy(samples.copy()).permute(2, 0, 1).contiguous().nan_to_num_(0.0).clamp_(0, 1)
 
@@ -86,7 +87,8 @@ def load(path: Path) -> Loaded:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise Refusal(f"“{path}” cannot be read ({error.strerror}); choose another picture.") from error
+        sentence = _("“{name}” cannot be read ({error}); choose another picture.")
+        raise Refusal(sentence.format(name=path, error=error.strerror)) from error
     return decode(data, path.name)
 
 
@@ -98,17 +100,21 @@ def decode(data: bytes, name: str) -> Loaded:
     try:
         image = pyvips.Image.new_from_buffer(data, "", fail_on="error")
     except pyvips.Error as error:
-        raise Refusal(f"“{name}” is not a picture that can be opened; choose a JPEG, PNG, TIFF or WebP.") from error
+        sentence = _("“{name}” is not a picture that can be opened; choose a JPEG, PNG, TIFF or WebP.")
+        raise Refusal(sentence.format(name=name)) from error
     if image.width * image.height > LARGEST_AREA:
+        sentence = _(
+            "“{name}” would unpack to {width} × {height} pixels; choose a picture of at most {most} megapixels."
+        )
         raise Refusal(
-            f"“{name}” would unpack to {image.width} × {image.height} pixels; choose a picture of at most "
-            f"{LARGEST_AREA // 1_000_000} megapixels."
+            sentence.format(name=name, width=image.width, height=image.height, most=LARGEST_AREA // 1_000_000)
         )
     _check_size(image.width, image.height, f"“{name}”")
     try:
         return _decoded(image)
     except pyvips.Error as error:
-        raise Refusal(f"“{name}” is damaged and cannot be decoded; choose another picture.") from error
+        sentence = _("“{name}” is damaged and cannot be decoded; choose another picture.")
+        raise Refusal(sentence.format(name=name)) from error
 
 
 def _decoded(image: pyvips.Image) -> Loaded:
@@ -154,10 +160,11 @@ def save(rgba: Tensor, path: Path, like: Loaded) -> None:
             image = image.colourspace("grey16" if like.deep else "b-w")
         image.write_to_file(str(path))
     except pyvips.Error as error:
-        raise Refusal(
-            f"“{path}” cannot be written; choose a name that ends in .png, .tif, .jpg or .webp in a folder you may "
-            f"write to."
-        ) from error
+        sentence = _(
+            "“{name}” cannot be written; choose a name that ends in .png, .tif, .jpg or .webp in a folder you may "
+            "write to."
+        )
+        raise Refusal(sentence.format(name=path)) from error
 
 
 def resize(image: Tensor, width: int, height: int, wraps: bool = False) -> Tensor:
@@ -313,6 +320,5 @@ def _box(image: Tensor) -> Tensor:
 
 def _check_size(width: int, height: int, subject: str) -> None:
     if min(width, height) < SMALLEST_SIDE:
-        raise Refusal(
-            f"{subject} is {width} × {height} pixels; choose one of at least {SMALLEST_SIDE} × {SMALLEST_SIDE}."
-        )
+        sentence = _("{picture} is {width} × {height} pixels; choose one of at least {least} × {least}.")
+        raise Refusal(sentence.format(picture=subject, width=width, height=height, least=SMALLEST_SIDE))

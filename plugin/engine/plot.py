@@ -13,6 +13,7 @@ from typing import Any
 from PIL import Image, ImageDraw, ImageFont
 
 from plugin.engine.refusal import Refusal
+from plugin.words import _
 
 WIDTH, HEIGHT = 1200, 700
 
@@ -74,7 +75,8 @@ def losses(trace: Sequence[Mapping[str, Any]], path: Path, title: str) -> None:
     try:
         picture.save(path, format="PNG")
     except OSError as error:
-        raise Refusal(f"“{path}” cannot be written; choose a name in a folder you may write to.") from error
+        sentence = _("“{name}” cannot be written; choose a name in a folder you may write to.")
+        raise Refusal(sentence.format(name=path)) from error
 
 
 def _scales(trace: Sequence[Mapping[str, Any]]) -> list[Mark]:

@@ -14,10 +14,7 @@ from plugin.engine.memory import Plan
 from plugin.engine.metrics import CONTENT_LAYER, STYLE_LAYERS
 from plugin.engine.objective import Weights
 from plugin.engine.optimizers import LBFGS, Adam, GradientDescent, Optimizer
-from plugin.settings import Settings, parse_layers
-
-_STEADY = 125**2
-"""Pixels that take as long as what a step takes of itself; it was so on processors with AVX2 and with AMX."""
+from plugin.settings import LAYERS, Settings, parse_layers
 
 Measure = Callable[[statistics.Moments], statistics.StyleMeasure]
 
@@ -28,11 +25,6 @@ class Scale:
 
     size: int
     iterations: int
-
-    @property
-    def cost(self) -> float:
-        """How long it takes relative to other scales: most of a step grows with the picture, some of it does not."""
-        return self.iterations * (self.size**2 + _STEADY)
 
 
 @dataclass(frozen=True)
@@ -58,6 +50,15 @@ class Recipe:
     the finest strokes of a large picture have the size of the style's pixels: grain."""
     optimizer: str = "adam"
     pooling: vgg.Pooling = "max"
+
+    @property
+    def deepest(self) -> str:
+        """The layer up to which the network is needed."""
+        return max((*self.weights.style, *self.weights.content), key=LAYERS.index)
+
+    def style_size(self, size: float, style_scale: float, own_size: int) -> int:
+        """Long side of a style's picture at a scale of so many pixels; ``style_scale`` is the setting, in percent."""
+        return round(min(round(size * style_scale / 100), self.enlarge_style * own_size))
 
     def scales(self, size: int) -> list[Scale]:
         """The scales on the way to a working size."""
@@ -183,8 +184,9 @@ far from the photograph's: Euclidean on six pairs, within a fifth; Mahalanobis b
 _NORMAL = Recipe(
     measure=statistics.Wasserstein,
     weights=Weights(
-        # More than style-transfer-pytorch's 0.007: a cat in Hokusai's waves has to stay a cat.
-        content={CONTENT_LAYER: 0.026},
+        # More than style-transfer-pytorch's 0.007 at relu4_2 alone: a cat in Hokusai's waves has to stay a cat, and a
+        # small face, which has only a few positions there, a face.
+        content={CONTENT_LAYER: 0.02, "relu3_3": 0.01},
         style=_BALANCED["wasserstein"][1],
         tv=_TV,
         box=1e-7,

@@ -23,12 +23,10 @@ T = TypeVar("T")
 class Replay(Generic[T]):
     """A function without arguments that reads and writes the same tensors at every call.
 
-    The first calls run as they are: state is made in them, and libraries choose their kernels. Then one is recorded.
-    From there on every call returns the same object, whose tensors hold what the last replay wrote. A function that
+    The first call runs as it is: state is made in it, and libraries choose their kernels. The second is recorded. From
+    there on every call returns the same object, whose tensors hold what the last replay wrote. A function that
     asks a number of the card cannot be recorded and goes on as it is.
     """
-
-    _WARM_UP = 3
 
     def __init__(self, function: Callable[[], T]) -> None:
         self._function = function
@@ -39,7 +37,7 @@ class Replay(Generic[T]):
 
     def __call__(self) -> T:
         self._calls += 1
-        if self._graph is None and self._calls == self._WARM_UP + 1:
+        if self._graph is None and self._calls == 2:
             self._record()
         if self._graph is None or self._result is None:
             return self._function()
@@ -74,15 +72,17 @@ def side_by_side(works: Sequence[Callable[[], T]], device: torch.device) -> list
     if device.type != "cuda":
         return [work() for work in works]
     here, results = torch.cuda.current_stream(device), []
-    while len(_lanes) < len(works):
-        _lanes.append(torch.cuda.Stream(device))
-    for lane, work in zip(_lanes, works):
+    lanes = _lanes.setdefault(here.cuda_stream, [])
+    while len(lanes) < len(works):
+        lanes.append(torch.cuda.Stream(device))
+    for lane, work in zip(lanes, works):
         lane.wait_stream(here)
         with torch.cuda.stream(lane):
             results.append(work())
-    for lane in _lanes[: len(works)]:
+    for lane in lanes[: len(works)]:
         here.wait_stream(lane)
     return results
 
 
-_lanes: list[torch.cuda.Stream] = []
+_lanes: dict[int, list[torch.cuda.Stream]] = {}
+"""By the stream that waits for them, so that works may have works of their own side by side."""

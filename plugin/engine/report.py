@@ -58,11 +58,13 @@ def of(
     seconds: float,
     trace: list[dict[str, Any]],
     likeness: dict[str, Measures] | None = None,
+    stopped: dict[str, int] | None = None,
 ) -> dict[str, Any]:
     """Everything to make a picture again and to judge it, as a JSON object; the trace itself is left out.
 
     ``lambda`` is the weight of the style loss over that of the content loss, null where the content has none.
-    ``scales`` has the last line of each scale in the trace.
+    ``scales`` has the last line of each scale in the trace. ``stopped`` is where a person stopped it: ``scale`` of
+    ``scales`` and ``iteration`` of ``iterations``; null where it ran to its end.
     """
     chosen = recipe.of(task.settings)
     return {
@@ -75,5 +77,6 @@ def of(
         "precision": str(device.dtype).removeprefix("torch."),
         "seconds": seconds,
         "likeness": likeness,
+        "stopped": stopped,
         "scales": list({line["scale"]: line for line in trace}.values()),
     }

@@ -17,6 +17,7 @@ from plugin.engine import pictures
 from plugin.engine.plot import drawable
 from plugin.engine.refusal import Refusal
 from plugin.grid import Grid, written
+from plugin.words import _
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 
@@ -49,7 +50,8 @@ def check_name(path: Path) -> None:
         Refusal: it says another format.
     """
     if path.suffix.lower() not in SUFFIXES:
-        raise Refusal(f"“{path}” cannot be a contact sheet; choose a name that ends in .png, .jpg or .tif.")
+        sentence = _("“{name}” cannot be a contact sheet; choose a name that ends in .png, .jpg or .tif.")
+        raise Refusal(sentence.format(name=path))
 
 
 def largest_side(grid: Grid) -> int:

@@ -12,12 +12,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from plugin.engine import devices, pictures, plot, report
+from plugin import duration
+from plugin.engine import calibration, clock, devices, memory, pictures, plot, report
 from plugin.engine.canvas import Style, blend_weights
 from plugin.engine.pictures import Loaded
 from plugin.engine.refusal import Refusal
-from plugin.engine.transfer import Step, StyleTransfer, Task
+from plugin.engine.transfer import Step, StyleTransfer, Task, Transfers
 from plugin.settings import Settings
+from plugin.words import _
 
 _log = logging.getLogger("neural-style.shell")
 
@@ -46,13 +48,19 @@ def exit_status(work: Callable[[], None]) -> int:
 def _stylize(options: argparse.Namespace, settings: Settings) -> None:
     start = time.perf_counter()
     devices.use_threads()
+    memory.keep_freed()
     for path in filter(None, (options.output, options.report, options.plot)):
         check_folder(path)
     content, task = read_task(options, settings)
     device = devices.choose(settings.device, settings.precision)
     every = options.report_every if options.report or options.plot else 0
     follower = _Follower(sys.stderr.isatty(), every)
-    painted = StyleTransfer(device).paint(task, follower)
+    transfers = Transfers(clock.stored())
+    transfer = transfers.on(device)
+    if sys.stderr.isatty():
+        print(f"{_estimate(transfer, task)}…", file=sys.stderr)
+    painted = transfer.paint(task, follower)
+    transfers.clocks.save()
     pictures.save(painted, options.output, content)
     seconds = time.perf_counter() - start
     follower.finish(f"{options.output}: {seconds:.1f} s on {device.name}")
@@ -71,6 +79,14 @@ def _stylize(options: argparse.Namespace, settings: Settings) -> None:
         )
 
 
+def _estimate(transfer: StyleTransfer, task: Task) -> str:
+    """How long the painting will take. Where nothing was painted yet this takes some seconds."""
+    if not transfer.clock.knows:
+        calibration.calibrate(transfer)
+    seconds = transfer.clock.seconds(transfer.work(task.settings, task.sizes).whole)
+    return f"{duration.about(seconds)} on {transfer.device.name}"
+
+
 def read_task(options: argparse.Namespace, settings: Settings) -> tuple[Loaded, Task]:
     """The content as it was loaded, and what to paint.
 
@@ -81,7 +97,8 @@ def read_task(options: argparse.Namespace, settings: Settings) -> tuple[Loaded, 
     weights = blend_weights(settings, len(options.style))
     regions = [None if str(path) == "-" else path for path in options.region or []]
     if len(regions) > len(options.style):
-        raise Refusal(f"There are {len(regions)} regions and {len(options.style)} styles; give one style for each.")
+        sentence = _("There are {regions} regions and {styles} styles; give one style for each.")
+        raise Refusal(sentence.format(regions=len(regions), styles=len(options.style)))
     regions += [None] * (len(options.style) - len(regions))
     styles = [
         Style(
@@ -102,7 +119,7 @@ def check_folder(path: Path) -> None:
         Refusal: the folder does not exist.
     """
     if not path.absolute().parent.is_dir():
-        raise Refusal(f"The folder of “{path}” does not exist; make it or choose another.")
+        raise Refusal(_("The folder of “{name}” does not exist; make it or choose another.").format(name=path))
 
 
 def draw_bar(fraction: float, words: str) -> None:

@@ -8,10 +8,13 @@ for every measure, a matrix product with the gradients of the moments. So a meas
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import torch
 from torch import Tensor
+
+from plugin.engine.replay import side_by_side
 
 
 @dataclass(frozen=True)
@@ -63,8 +66,8 @@ class MomentSum:
             self._only = None
         if weights is None:
             self.weight = self.weight + len(rows)
-            self._mean = self._mean + _product(rows.new_ones(1, len(rows)), rows)[0]
-            self._second = self._second + _product(rows.T, rows)
+            first, second = _sums(rows)
+            self._mean, self._second = self._mean + first, self._second + second
         else:
             # Rounded products would leave a covariance with eigenvalues below 0.
             rows = at_least_float32(rows)
@@ -262,7 +265,9 @@ def square_roots(matrix: Tensor, floor: float) -> tuple[Tensor, Tensor]:
     root, inverse = matrix / size, identity
     for factor in _FACTORS:
         change = torch.addmm(identity, inverse, root, beta=1.5 * factor, alpha=-0.5 * factor**3)
-        root, inverse = root @ change, change @ inverse
+        root, inverse = side_by_side(
+            [partial(torch.mm, root, change), partial(torch.mm, change, inverse)], matrix.device
+        )
     return root * size.sqrt(), inverse / size.sqrt()
 
 
@@ -304,11 +309,26 @@ def _rows(features: Tensor) -> Tensor:
     return features.permute(0, 2, 3, 1).reshape(-1, features.shape[1])
 
 
-def _product(one: Tensor, other: Tensor) -> Tensor:
-    """The matrix product in float32 or better: a sum over many positions, which bfloat16 is too coarse for."""
-    if one.dtype == torch.bfloat16 and one.is_cuda and torch.version.hip is None:
-        return torch.mm(one, other, out_dtype=torch.float32)  # multiplied as they are, summed up in float32
-    return at_least_float32(one) @ at_least_float32(other)
+def _sums(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Of positions × channels over the positions, and of their products: C and C×C, float32 or better."""
+    if rows.dtype != torch.bfloat16:
+        rows = at_least_float32(rows)
+        return (rows.new_ones(1, len(rows)) @ rows)[0], rows.T @ rows
+    if rows.is_cuda and torch.version.hip is None:  # multiplied as they are, summed up in float32
+        ones = rows.new_ones(1, len(rows))
+        return torch.mm(ones, rows, out_dtype=torch.float32)[0], torch.mm(rows.T, rows, out_dtype=torch.float32)
+    # Here a sum comes in bfloat16. So these are sums of few positions, and only they are summed up in float32: their
+    # rounding errors all but cancel, and nothing is converted but small matrices.
+    whole = len(rows) // _PIECE * _PIECE
+    pieces = rows[:whole].view(-1, _PIECE, rows.shape[1])
+    first = torch.bmm(rows.new_ones(len(pieces), 1, _PIECE), pieces).sum(0, dtype=torch.float32)[0]
+    second = torch.bmm(pieces.mT, pieces).sum(0, dtype=torch.float32)
+    rest = at_least_float32(rows[whole:])
+    return first + rest.sum(0), second + rest.T @ rest
+
+
+_PIECE = 256
+"""Positions that are summed up at once where the sum is rounded to bfloat16."""
 
 
 def double(values: Tensor) -> Tensor:

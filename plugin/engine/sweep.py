@@ -17,22 +17,19 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from plugin import __version__
-from plugin.engine import devices, pictures, recipe, report, sheet, shell
+from plugin.engine import clock, devices, memory, pictures, report, sheet, shell, work
 from plugin.engine.canvas import blend_weights
 from plugin.engine.devices import Device
 from plugin.engine.refusal import Refusal
 from plugin.engine.report import Measures
 from plugin.engine.sheet import Proof
-from plugin.engine.transfer import Step, StyleTransfer, Task
+from plugin.engine.transfer import Step, Task, Transfers
 from plugin.grid import PROOF_SIZE, SCORES, Grid, listed
 from plugin.settings import TABLE, Settings
-
-Transfers = dict[tuple[str, torch.dtype], StyleTransfer]
-"""By device and precision; what one keeps warm is shared by all cells, and by whatever is painted next."""
+from plugin.words import _
 
 
 @dataclass(frozen=True)
@@ -52,8 +49,14 @@ class Cell:
     report: dict[str, Any]
 
 
-def paint(task: Task, grid: Grid, transfers: Transfers, on_step: Callable[[Step], None]) -> Iterator[Cell]:
-    """Paint and measure every cell, the last axis fastest.
+def paint(
+    task: Task,
+    grid: Grid,
+    transfers: Transfers,
+    on_step: Callable[[Step], None],
+    center: Sequence[int] | None = None,
+) -> Iterator[Cell]:
+    """Paint and measure every cell, in the order of :meth:`plugin.grid.Grid.places`.
 
     One after the other: a processor's convolutions are bound by its arithmetic, so that a batch of pictures takes as
     long as the pictures by themselves. The style's statistics are kept between cells; the content's feature maps are
@@ -64,7 +67,7 @@ def paint(task: Task, grid: Grid, transfers: Transfers, on_step: Callable[[Step]
 
     Args:
         task: its settings are not looked at, the grid's are.
-        on_step: called after every iteration with a step whose fraction and seconds are the whole grid's; an exception
+        on_step: called after every iteration with a step whose fraction and times are the whole grid's; an exception
             that it raises ends the work.
 
     Raises:
@@ -72,19 +75,27 @@ def paint(task: Task, grid: Grid, transfers: Transfers, on_step: Callable[[Step]
     """
     start = time.perf_counter()
     choose = cache(devices.choose)
-    tasks = [_task(task, grid.settings(place)) for place in grid.places()]
+    places = grid.places(center)
+    tasks = [_task(task, grid.settings(place)) for place in places]
     chosen = [choose(cell.settings.device, cell.settings.precision) for cell in tasks]
-    costs = [_cost(cell.settings) for cell in tasks]
-    content = _reduced(task.content, max(cell.settings.size for cell in tasks))
-    judge = Judge(dataclasses.replace(task, content=content), choose(grid.base.device, grid.base.precision))
-    for number, (place, cell, device) in enumerate(zip(grid.places(), tasks, chosen)):
-        transfer = transfers.setdefault((device.kind, device.dtype), StyleTransfer(device))
-        watch = _Watch(on_step, start, before=sum(costs[:number]), own=costs[number], whole=sum(costs))
+    work_of_cells = [transfers.on(device).work(cell.settings, cell.sizes) for cell, device in zip(tasks, chosen)]
+    costs = [transfers.on(device).clock.seconds(job.steps) for job, device in zip(work_of_cells, chosen)]
+    reduced = dataclasses.replace(task, content=_reduced(task.content, max(cell.settings.size for cell in tasks)))
+    judge_device = choose(grid.base.device, grid.base.precision)
+    judge, judges_clock = Judge(reduced, judge_device), transfers.on(judge_device).clock
+    judging = work.of_comparison(reduced.sizes, painted_alone=True)
+    for number, (place, cell, device) in enumerate(zip(places, tasks, chosen)):
+        transfer = transfers.on(device)
+        ahead = zip(work_of_cells[number + 1 :], chosen[number + 1 :])
+        after = sum(transfers.on(device).clock.seconds(job.whole) for job, device in ahead)
+        after += judges_clock.seconds(judging) * (len(tasks) - number)
+        watch = _Watch(on_step, start, sum(costs[:number]), costs[number], sum(costs), after)
         began = time.perf_counter()
         painted = transfer.paint(cell, watch)
         seconds = time.perf_counter() - began
         losses = {name: watch.trace[-1][name] for name in ("total", "content", "style", "tv")}
-        likeness, scores = judge(painted, losses)
+        with judges_clock.timing(judging):
+            likeness, scores = judge(painted, losses)
         told = report.of(cell, device, seconds, watch.trace, likeness)
         yield Cell(place, cell.settings, painted, losses, scores, told)
 
@@ -111,10 +122,6 @@ def _reduced(content: Tensor, size: int) -> Tensor:
     return pictures.resize(content, *pictures.fit(width, height, min(size, max(width, height)))).clamp(0, 1)
 
 
-def _cost(settings: Settings) -> float:
-    return sum(scale.cost for scale in recipe.of(settings).scales(settings.size))
-
-
 @dataclass
 class _Watch:
     """Follows one cell, and tells of the whole grid."""
@@ -124,6 +131,8 @@ class _Watch:
     before: float
     own: float
     whole: float
+    after: float
+    """Seconds from the end of this cell to that of the grid."""
     trace: list[dict[str, Any]] = field(default_factory=list)
     """The last iteration of every scale."""
 
@@ -131,7 +140,8 @@ class _Watch:
         if step.iteration == step.iterations:
             self.trace.append(step.trace_entry(step.losses()))
         fraction = (self.before + self.own * step.fraction) / self.whole
-        self.on_step(dataclasses.replace(step, fraction=fraction, seconds=time.perf_counter() - self.start))
+        seconds, left = time.perf_counter() - self.start, step.seconds_left + self.after
+        self.on_step(dataclasses.replace(step, fraction=fraction, seconds=seconds, seconds_left=left))
 
 
 class Judge:
@@ -185,16 +195,19 @@ def command(options: argparse.Namespace, grid: Grid) -> int:
 def _sweep(options: argparse.Namespace, grid: Grid) -> None:
     start = time.perf_counter()
     devices.use_threads()
+    memory.keep_freed()
     shell.check_folder(options.output)
     sheet.check_name(options.output)
     task = shell.read_task(options, grid.base)[1]
     follower = _Follower(grid, options.score)
     size = _shown_size(task, grid)
     cells, shown = [], []
-    for cell in paint(task, grid, {}, follower):
+    transfers = Transfers(clock.stored())
+    for cell in paint(task, grid, transfers, follower):
         follower.finished(cell)
         shown.append(sheet.small(cell.picture, *size))
         cells.append(dataclasses.replace(cell, picture=cell.picture.new_empty(0)))  # hundreds would fill the memory
+    transfers.clocks.save()
     order = ranked([cell.scores[options.score] for cell in cells])
     ranks = {number: rank for rank, number in enumerate(order, 1)}
     proofs = {
@@ -232,7 +245,8 @@ def _sweep(options: argparse.Namespace, grid: Grid) -> None:
             _write_csv(file, rows)
         table.with_suffix(".json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
     except OSError as error:
-        raise Refusal(f"“{options.output}” cannot be written ({error.strerror}); choose another folder.") from error
+        sentence = _("“{name}” cannot be written ({error}); choose another folder.")
+        raise Refusal(sentence.format(name=options.output, error=error.strerror)) from error
     follower.say(f"{options.output}: {len(cells)} cells, {told['seconds']:.1f} s; {_best(grid, cells[order[0]])}")
 
 

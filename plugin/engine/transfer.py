@@ -7,18 +7,21 @@ CVPR 2017, section 6.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from plugin.engine import memory, optimizers, recipe, tiles
+from plugin.engine import memory, optimizers, recipe, tiles, work
 from plugin.engine.canvas import Canvas, Style
+from plugin.engine.clock import Clock, Clocks, Countdown
 from plugin.engine.devices import Device
 from plugin.engine.memory import Plan
 from plugin.engine.objective import Evaluation, Objective, StyleTerm, shrink
@@ -27,8 +30,10 @@ from plugin.engine.recipe import Recipe, Scale
 from plugin.engine.refusal import Refusal
 from plugin.engine.replay import Replay
 from plugin.engine.statistics import MomentSum, StyleMeasure
-from plugin.engine.vgg import VGG16
+from plugin.engine.vgg import VGG16, Border, Pooling
+from plugin.engine.work import JobWork, Sizes
 from plugin.settings import Settings, working_size
+from plugin.words import _
 
 _log = logging.getLogger("neural-style.engine")
 
@@ -41,13 +46,12 @@ _FLAT_AFTER = 10
 _SLOWEST = 0.05
 """Part of its usual size that the last step has; from the middle of the last scale on they shrink."""
 
+_PLENTY = 1024.0
+"""GiB."""
+
 _BALANCING_NOISE = 64.0
 """Standard deviation, in 0–255, of the noise over the content at which the terms' gradients are compared. At the
 content itself the content loss has none."""
-
-
-_SMALLEST_DETAIL = 32
-"""Pixels along the short side of a detail at its first scale: VGG's ``relu4_1`` has four there."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,13 @@ class Task:
     @property
     def part(self) -> float:
         """The content's long side in relation to the whole's."""
-        return max(self.content.shape[-2:]) / self.long_side
+        return self.sizes.part
+
+    @property
+    def sizes(self) -> Sizes:
+        """What the time depends on."""
+        styles = [_extent(style.picture) for style in self.styles]
+        return work.sizes(self.settings, _extent(self.content), styles, self.grey, self.long_side)
 
 
 @dataclass(frozen=True)
@@ -95,6 +105,7 @@ class Step:
     iterations: int
     fraction: float
     seconds: float
+    seconds_left: float
     evaluation: Evaluation
     preview: Callable[[int], Tensor]
     """Given a long side, the picture as it is now: 4×H×W on the CPU."""
@@ -121,10 +132,9 @@ class Step:
             "layers": {name: float(loss) for name, loss in self.evaluation.layers.items()},
         }
 
-    @property
-    def seconds_left(self) -> float:
-        """If the rest goes as fast as what is done."""
-        return self.seconds * (1 - self.fraction) / self.fraction
+
+class Enough(Exception):
+    """What a function that follows the steps raises to have the picture as it is now."""
 
 
 class StyleTransfer:
@@ -133,8 +143,11 @@ class StyleTransfer:
     _STATISTICS_KEPT = 64
     _NETWORKS_KEPT = 4
 
-    def __init__(self, device: Device) -> None:
+    def __init__(self, device: Device, clock: Clock | None = None) -> None:
         self.device = device
+        self.clock = clock or Clock(device)
+        self._room: float | None = None
+        """GiB that there were for the latest painting."""
         self._networks: dict[tuple[object, ...], VGG16] = {}
         self._statistics: OrderedDict[tuple[object, ...], dict[str, StyleMeasure]] = OrderedDict()
 
@@ -142,7 +155,8 @@ class StyleTransfer:
         """Restyle a picture.
 
         Args:
-            on_step: called after every iteration; an exception that it raises ends the work.
+            on_step: called after every iteration; an exception that it raises ends the work. After :class:`Enough` the
+                picture as it is then is returned.
 
         Returns:
             4×H×W of the content's size and with its alpha, on the CPU.
@@ -153,31 +167,35 @@ class StyleTransfer:
         chosen = recipe.of(task.settings)
         settings = task.settings
         whole_size = working_size(settings, task.long_side, self.device.kind)
-        canvas = Canvas(
-            task.content,
-            task.styles,
-            working_size=round(whole_size * task.part),
-            grey=task.grey,
-            colors=settings.preserve_colors,
-            wraps=settings.tileable,
-            whole=task.whole.picture if task.whole else None,
-        )
-        self._optimize(task, chosen, canvas, on_step)
-        painted = canvas.finished()
-        if not bool(painted.isfinite().all()):
-            raise Refusal(
-                f"The arithmetic of {self.device.name} failed on this picture; choose float32 as the precision or the "
-                "CPU as the device."
+        with self.clock.timing(work.of_opening(task.sizes)):
+            canvas = Canvas(
+                task.content,
+                task.styles,
+                working_size=round(whole_size * task.part),
+                grey=task.grey,
+                colors=settings.preserve_colors,
+                wraps=settings.tileable,
+                whole=task.whole.picture if task.whole else None,
             )
+        with contextlib.suppress(Enough):
+            self._optimize(task, chosen, canvas, on_step)
+        with self.clock.timing(work.of_delivery(task.sizes)):
+            painted = canvas.finished()
+        if not bool(painted.isfinite().all()):
+            sentence = _(
+                "The arithmetic of {device} failed on this picture; choose float32 as the precision or the CPU as the "
+                "device."
+            )
+            raise Refusal(sentence.format(device=self.device.name))
         return painted
 
     def _optimize(self, task: Task, chosen: Recipe, canvas: Canvas, on_step: Callable[[Step], None]) -> None:
         """Minimise the objective at every scale, each starting from the one before."""
         settings = task.settings
-        scales = _scales(task, chosen, canvas)
-        cost = [scale.cost for scale in scales]
-        pixels, channels = canvas.working_pixels, canvas.channels
-        plan = memory.plan(pixels, channels, self.device, settings.memory)
+        scales = work.scales(chosen, canvas.working_size, task.sizes)
+        self._room = memory.share(self.device)
+        plan = self._plan(settings, canvas.working_pixels, canvas.channels)
+        countdown = Countdown(self.clock, self._remaining(task, chosen, canvas))
         optimizer = recipe.optimizer(chosen, settings, plan)
         device = self.device.torch_device
         start = time.perf_counter()
@@ -187,26 +205,60 @@ class StyleTransfer:
             else:
                 image = canvas.enlarge(scale.size, device, chosen.adds_detail)
                 optimizer.enlarge(*image.shape[-2:])
+                memory.give_back()
             height, width = image.shape[-2:]
             is_last = index == len(scales) - 1
-            for iteration, iterations, evaluation in self._descend(task, chosen, canvas, scale, optimizer, plan):
-                if is_last:
-                    optimizer.slow_down(min(1.0, 2 * (1 - iteration / iterations) + _SLOWEST))
-                done = sum(cost[:index]) + cost[index] * iteration / iterations
-                on_step(
-                    Step(
-                        scale=index + 1,
-                        scales=len(scales),
-                        width=width,
-                        height=height,
-                        iteration=iteration,
-                        iterations=iterations,
-                        fraction=done / sum(cost),
-                        seconds=time.perf_counter() - start,
-                        evaluation=evaluation,
-                        preview=canvas.preview,
+            with countdown.scale(index):
+                for iteration, iterations, evaluation in self._descend(task, chosen, canvas, scale, optimizer, plan):
+                    if is_last:
+                        optimizer.slow_down(min(1.0, 2 * (1 - iteration / iterations) + _SLOWEST))
+                    if countdown.is_worth_knowing(iteration, iterations):
+                        float(evaluation.total)  # a graphics card has come so far when it can tell
+                    countdown.step(iteration)
+                    on_step(
+                        Step(
+                            scale=index + 1,
+                            scales=len(scales),
+                            width=width,
+                            height=height,
+                            iteration=iteration,
+                            iterations=iterations,
+                            fraction=countdown.fraction(iteration, iterations),
+                            seconds=time.perf_counter() - start,
+                            seconds_left=countdown.seconds_left(iteration, iterations),
+                            evaluation=evaluation,
+                            preview=canvas.preview,
+                        )
                     )
-                )
+
+    def work(
+        self, settings: Settings, sizes: Sizes, knows: Callable[[int, int], bool] = lambda number, size: False
+    ) -> JobWork:
+        """What there is to do for pictures of these sizes, but for the network; may be called in any thread.
+
+        ``knows`` is that of :func:`plugin.engine.work.of_painting`.
+        """
+        plan = partial(self._plan, settings, channels=sizes.channels)
+        return work.of_painting(settings, sizes, self.device, plan, knows)
+
+    @property
+    def is_warm(self) -> bool:
+        """Whether anything was painted here; the first time takes longer."""
+        return bool(self._networks)
+
+    def _plan(self, settings: Settings, pixels: int, channels: int) -> Plan:
+        """What memory allows; before the first painting, plenty."""
+        room = _PLENTY if self._room is None else self._room
+        return memory.plan(pixels, channels, self.device, settings.memory or room)
+
+    def _remaining(self, task: Task, chosen: Recipe, canvas: Canvas) -> JobWork:
+        """What there is to do of a task; less where something like it was painted before."""
+
+        def knows(number: int, size: int) -> bool:
+            return self._statistics_key(task, number, chosen, canvas, size) in self._statistics
+
+        job = self.work(task.settings, task.sizes, knows)
+        return job if self._network_key(chosen) in self._networks else job.first()
 
     def _descend(
         self, task: Task, chosen: Recipe, canvas: Canvas, scale: Scale, optimizer: Optimizer, plan: Plan
@@ -266,12 +318,10 @@ class StyleTransfer:
     def _style_measures(
         self, task: Task, number: int, chosen: Recipe, canvas: Canvas, size: int, side: int
     ) -> dict[str, StyleMeasure]:
-        style = task.styles[number]
-        style_size = round(size / task.part * task.settings.style_scale / 100)
-        style_size = round(min(style_size, chosen.enlarge_style * max(style.picture.shape[-2:])))
+        own_size = max(task.styles[number].picture.shape[-2:])
+        style_size = chosen.style_size(size / task.part, task.settings.style_scale, own_size)
         network = self._network(chosen)
-        layers = frozenset(chosen.weights.style)
-        key = (style.key, style_size, canvas.style_key(number), chosen.measure, layers, chosen.border, chosen.pooling)
+        key = self._statistics_key(task, number, chosen, canvas, style_size)
         if key not in self._statistics:
             picture, visible = canvas.style_at(number, style_size, self.device.torch_device)
             sums = {layer: MomentSum() for layer in chosen.weights.style}
@@ -288,28 +338,37 @@ class StyleTransfer:
         self._statistics.move_to_end(key)
         return self._statistics[key]
 
+    def _statistics_key(self, task: Task, number: int, chosen: Recipe, canvas: Canvas, size: int) -> tuple[object, ...]:
+        layers = frozenset(chosen.weights.style)
+        key = canvas.style_key(number)
+        return (task.styles[number].key, size, key, chosen.measure, layers, chosen.border, chosen.pooling)
+
     def _network(self, chosen: Recipe) -> VGG16:
-        layers = frozenset((*chosen.weights.style, *chosen.weights.content))
-        key = (layers, chosen.border, chosen.pooling)
+        key = layers, border, pooling = self._network_key(chosen)
         if key not in self._networks:
-            device = self.device
             if len(self._networks) == self._NETWORKS_KEPT:
                 del self._networks[next(iter(self._networks))]
-            self._networks[key] = VGG16(layers, device.torch_device, device.dtype, chosen.border, chosen.pooling)
+            self._networks[key] = VGG16(layers, self.device.torch_device, self.device.dtype, border, pooling)
         return self._networks[key]
 
+    def _network_key(self, chosen: Recipe) -> tuple[frozenset[str], Border, Pooling]:
+        return frozenset((*chosen.weights.style, *chosen.weights.content)), chosen.border, chosen.pooling
 
-def _scales(task: Task, chosen: Recipe, canvas: Canvas) -> list[Scale]:
-    """The scales on the way to the working size; of a detail those of the whole, but for the ones too small for it."""
-    if task.whole is None:
-        return chosen.scales(canvas.working_size)
-    scales = [
-        Scale(round(scale.size * task.part), scale.iterations)
-        for scale in chosen.scales(round(canvas.working_size / task.part))
-    ]
-    height, width = task.content.shape[-2:]
-    smallest = _SMALLEST_DETAIL * max(height, width) / min(height, width)
-    return [scale for scale in scales[:-1] if scale.size >= smallest] + scales[-1:]
+
+class Transfers:
+    """A :class:`StyleTransfer` for each device and precision; what one keeps warm is for everything that is painted."""
+
+    def __init__(self, clocks: Clocks | None = None) -> None:
+        self.clocks = clocks or Clocks()
+        self._made: dict[Device, StyleTransfer] = {}
+
+    def on(self, device: Device) -> StyleTransfer:
+        """The one for a device; may be called in any thread."""
+        return self._made.setdefault(device, StyleTransfer(device, self.clocks.of(device)))
+
+
+def _extent(picture: Tensor) -> tuple[int, int]:
+    return picture.shape[-1], picture.shape[-2]
 
 
 def _step(objective: Objective, optimizer: Optimizer, guard: _Guard, image: Tensor) -> Callable[[], Evaluation]:

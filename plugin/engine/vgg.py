@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -22,6 +22,7 @@ from torchvision.models import vgg16
 
 from plugin.engine.refusal import Refusal
 from plugin.settings import LAYERS
+from plugin.words import _
 
 WEIGHTS = Path(__file__).with_name("weights") / "vgg16_features.pt"
 WEIGHTS_SHA256 = "ffd4ff0d19f78ae7a3c40a93c352b22ac5d591e000129f195e39e01bd23372ce"
@@ -53,7 +54,8 @@ def load_weights() -> dict[str, Tensor]:
     except OSError:
         data = b""
     if hashlib.sha256(data).hexdigest() != WEIGHTS_SHA256:
-        raise Refusal(f"The network's weights in {WEIGHTS} are damaged; run “python3 install.py” again.")
+        sentence = _("The network's weights in {file} are damaged; run “python3 install.py” again.")
+        raise Refusal(sentence.format(file=WEIGHTS))
     return torch.load(io.BytesIO(data), weights_only=True, map_location="cpu")
 
 
@@ -155,27 +157,62 @@ class _Convolution:
 
     def __init__(self, name: str, kernel: Tensor, bias: Tensor, border: Border) -> None:
         self.name = name
-        self._bias, self._border = bias, border
-        self._kernel = kernel.contiguous(memory_format=torch.channels_last)
-        self._turned = kernel.flip(2, 3).transpose(0, 1).contiguous(memory_format=torch.channels_last)
+        self.out_channels, self.in_channels = kernel.shape[:2]
+        self._border = border
+        self.convolve = _convolution(kernel, bias)
+        self.convolve_back = _convolution(kernel.flip(2, 3).transpose(0, 1), None)
 
     def forward(self, x: Tensor) -> tuple[Tensor, _Kept]:
         """The feature map, and once more to be kept: it is above zero where the ReLU let something through."""
-        if self._border == "zero":
-            y = F.conv2d(x, self._kernel, self._bias, padding=1)
-        else:
-            y = F.conv2d(F.pad(x, (1, 1, 1, 1), self._border), self._kernel, self._bias)
-        y.relu_()
+        if self._border != "zero":
+            x = F.pad(x, (1, 1, 1, 1), self._border)
+        y = self.convolve(x, 1 if self._border == "zero" else 0)
         return y, (y,)
 
     def backward(self, gradient: Tensor, kept: _Kept) -> Tensor:
         (output,) = kept
         torch.ops.aten.threshold_backward.grad_input(gradient, output, 0, grad_input=gradient)
         if self._border == "zero":
-            return F.conv2d(gradient, self._turned, padding=1)
+            return self.convolve_back(gradient, 1)
         if self._border == "circular":
-            return F.conv2d(F.pad(gradient, (1, 1, 1, 1), "circular"), self._turned)
-        return _fold_border(F.conv2d(gradient, self._turned, padding=2))
+            return self.convolve_back(F.pad(gradient, (1, 1, 1, 1), "circular"), 0)
+        return _fold_border(self.convolve_back(gradient, 2))
+
+
+def _convolution(kernel: Tensor, bias: Tensor | None) -> Callable[[Tensor, int], Tensor]:
+    """A convolution of a picture with zeros around it, so many pixels wide; with a bias also its ReLU.
+
+    On processors oneDNN may bring the kernel into the order that it works in once and for all, instead of at every
+    call, and clip while it writes; on graphics cards cuDNN adds the bias and clips while it writes. torch has that for
+    its own compiler only: where it is missing, or the device or number format has no use for it, the public function
+    does the same.
+    """
+    kernel = kernel.contiguous(memory_format=torch.channels_last)
+
+    def public(x: Tensor, padding: int) -> Tensor:
+        y = F.conv2d(x, kernel, bias, padding=padding)
+        return y if bias is None else y.relu_()
+
+    one, after = [1, 1], "none" if bias is None else "relu"
+    if kernel.is_cuda and bias is not None and hasattr(torch, "cudnn_convolution_relu") and torch.version.hip is None:
+        return lambda x, padding: torch.cudnn_convolution_relu(x, kernel, bias, one, [padding] * 2, one, 1)
+    if kernel.device.type != "cpu":
+        return public
+    try:
+        torch.ops.mkldnn._reorder_convolution_weight(kernel, one, one, one, 1)
+    except (AttributeError, RuntimeError):
+        return public
+    packed, packed_for = kernel, torch.Size()
+
+    def fused(x: Tensor, padding: int) -> Tensor:
+        nonlocal packed, packed_for
+        around = [padding] * 2
+        if x.shape != packed_for:  # the best order hangs on the size, and another one's is far slower than none
+            packed = torch.ops.mkldnn._reorder_convolution_weight(kernel, around, one, one, 1, list(x.shape))
+            packed_for = x.shape
+        return torch.ops.mkldnn._convolution_pointwise(x, packed, bias, around, one, one, 1, after, [], "")
+
+    return fused
 
 
 class _MaxPool:

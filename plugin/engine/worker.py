@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import math
@@ -10,22 +11,24 @@ import queue
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import IO, Any
 
 import torch
 from torch import Tensor
 
 from plugin import __version__, protocol
-from plugin.engine import devices, pictures, report, sweep
+from plugin.engine import calibration, clock, devices, memory, pictures, report, sweep, work
 from plugin.engine.canvas import Style, blend_weights
 from plugin.engine.refusal import Refusal
-from plugin.engine.transfer import Step, StyleTransfer, Task, Whole
+from plugin.engine.transfer import Enough, Step, Task, Transfers, Whole
 from plugin.grid import SCORES, Grid
 from plugin.protocol import (
     Cancel,
     Cancelled,
     Cell,
+    Estimate,
+    Estimated,
     Failure,
     Hello,
     Job,
@@ -35,10 +38,12 @@ from plugin.protocol import (
     PictureFile,
     Progress,
     Result,
+    Stop,
     Submit,
     Sweep,
     Swept,
 )
+from plugin.words import _
 
 _log = logging.getLogger("neural-style.engine")
 
@@ -47,31 +52,58 @@ _PROGRESS_SECONDS = 0.1
 """Between two messages; GIMP draws a progress bar no oftener, and on a GPU asking for the losses costs time."""
 
 
+_IDLE_SECONDS = 1.0
+"""After which a device of which nothing is known is looked at: nobody should wait for that."""
+
+_USUAL_STYLE = (1200, 900)
+"""Width and height in pixels that a style is taken to have as long as nobody has looked."""
+
+
 class _GivenUp(Exception):
     """The job was given up, as asked."""
 
 
 class Worker:
-    """Reads messages in a thread of its own, so that Cancel is heard in the middle of a job, and paints in this one."""
+    """Reads messages in a thread of its own, so that Cancel and Stop are heard in mid-job, and paints in this one."""
 
     def __init__(self, source: IO[bytes], sink: IO[bytes]) -> None:
         self._source, self._sink = source, sink
         self._requests: queue.SimpleQueue[Submit | Sweep] = queue.SimpleQueue()
         self._cancelled: set[int] = set()
-        self._transfers: dict[tuple[str, torch.dtype], StyleTransfer] = {}
+        self._stopped: set[int] = set()
+        self._sending = threading.Lock()
+        self._transfers = Transfers(clock.stored())
+        self._is_calibrated = False
         self._styles: dict[str, Tensor] = {}
         """The last job's style pictures by their digests; the next job mostly has the same ones."""
 
     def serve(self) -> None:
         """Work until the input ends, which ends the process."""
         devices.use_threads()
+        memory.keep_freed()
         available = devices.available()
         self._send(Hello(protocol.VERSION, __version__, {kind: device.name for kind, device in available.items()}))
         threading.Thread(target=self._listen, daemon=True).start()
         while True:
-            request = self._requests.get()
+            request = self._next()
             self._send(self._answer(request))
             self._cancelled.discard(request.job.id)
+            self._stopped.discard(request.job.id)
+            self._transfers.clocks.save()
+
+    def _next(self) -> Submit | Sweep:
+        """The next request; while there is none, see how fast the best device is, if that is not known."""
+        transfer = self._transfers.on(devices.choose("auto"))
+        if not transfer.clock.knows and not self._is_calibrated:
+            with contextlib.suppress(queue.Empty):
+                return self._requests.get(timeout=_IDLE_SECONDS)
+            self._is_calibrated = True  # or cannot be
+            try:
+                calibration.calibrate(transfer, is_over=lambda: not self._requests.empty())
+            except Exception:
+                _log.exception("%s cannot be calibrated", transfer.device.name)
+            self._transfers.clocks.save()
+        return self._requests.get()
 
     def _listen(self) -> None:
         try:
@@ -80,6 +112,10 @@ class Worker:
                     self._requests.put(message)
                 elif isinstance(message, Cancel):
                     self._cancelled.add(message.id)
+                elif isinstance(message, Stop):
+                    self._stopped.add(message.id)
+                elif isinstance(message, Estimate):
+                    self._send(self._estimated(message))
         except protocol.ProtocolError:
             _log.exception("the input cannot be read")
         # Whoever asked is gone: whatever the main thread is in the middle of is for nobody.
@@ -88,9 +124,28 @@ class Worker:
 
     def _send(self, message: Message) -> None:
         try:
-            protocol.write(self._sink, message)
+            with self._sending:
+                protocol.write(self._sink, message)
         except OSError:
             os._exit(0)
+
+    def _estimated(self, asked: Estimate) -> Estimated:
+        """How long jobs will take; in the thread that listens, whatever the other one does."""
+        settings = asked.settings
+        try:
+            device = devices.choose(settings.device, settings.precision)
+        except Refusal:
+            return Estimated(asked.id, None, "", "")  # the job itself will be refused
+        transfer = self._transfers.on(device)
+        if not transfer.clock.knows:
+            return Estimated(asked.id, None, device.kind, device.name)
+        styles = [(width, height) if width else _USUAL_STYLE for width, height in asked.styles]
+        jobs = [work.sizes(settings, (width, height), styles, asked.grey) for width, height in asked.contents]
+        all_of_it = work.Work(networks=0 if transfer.is_warm else 1)
+        for sizes in jobs:
+            all_of_it += transfer.work(settings, sizes).whole
+            all_of_it += work.of_comparison(sizes) if asked.reported else work.Work()
+        return Estimated(asked.id, transfer.clock.seconds(all_of_it), device.kind, device.name)
 
     def _answer(self, request: Submit | Sweep) -> Message:
         """Do a job or a sweep, whatever becomes of it."""
@@ -104,37 +159,42 @@ class Worker:
             return Failure(job.id, str(refusal))
         except (MemoryError, torch.OutOfMemoryError):
             _log.exception("job %d needs too much memory", job.id)
-            return Failure(job.id, "There is not enough memory for this picture; choose a smaller working size.")
+            return Failure(job.id, _("There is not enough memory for this picture; choose a smaller working size."))
         except Exception as error:
             _log.exception("job %d failed", job.id)
-            return Failure(job.id, f"The painting failed ({type(error).__name__}: {error}); there is more in the log.")
+            what = f"{type(error).__name__}: {error}"
+            return Failure(job.id, _("The painting failed ({error}); there is more in the log.").format(error=what))
 
     def _paint(self, job: Job) -> Result:
         start = time.perf_counter()
         settings = job.settings
         device = devices.choose(settings.device, settings.precision)
-        transfer = self._transfers.setdefault((device.kind, device.dtype), StyleTransfer(device))
-        follower = _Follower(job, self._send, lambda: job.id in self._cancelled)
+        transfer = self._transfers.on(device)
         task = self._task(job)
+        comparison = work.of_comparison(task.sizes) if job.report_every else work.Work()
+        after = transfer.clock.seconds(comparison)
+        follower = _Follower(job, self._send, self._cancelled, self._stopped, after)
         painted = transfer.paint(task, follower)
-        likeness = report.Comparison(task, device)(painted) if job.report_every else None
+        with transfer.clock.timing(comparison):
+            likeness = report.Comparison(task, device)(painted) if job.report_every else None
         picture = pictures.to_wire(painted)
         seconds = time.perf_counter() - start
-        told = report.of(task, device, seconds, follower.trace, likeness)
+        told = report.of(task, device, seconds, follower.trace, likeness, follower.stopped)
         return Result(job.id, picture, device.name, seconds, follower.trace, told)
 
     def _sweep(self, request: Sweep) -> Swept:
         start = time.perf_counter()
         job = request.job
         if request.score not in (choice.value for choice in SCORES):
-            raise Refusal(f"There is no score {request.score!r}; choose {', '.join(c.value for c in SCORES)}.")
+            sentence = _("There is no score “{name}”; choose one of {scores}.")
+            raise Refusal(sentence.format(name=request.score, scores=", ".join(c.value for c in SCORES)))
         try:
             grid = Grid.of(job.settings, request.vary)
         except ValueError as error:
             raise Refusal(str(error)) from error
-        follower = _Follower(job, self._send, lambda: job.id in self._cancelled)
+        follower = _Follower(job, self._send, self._cancelled, stops=())
         places, scores = [], []
-        for cell in sweep.paint(self._task(job), grid, self._transfers, follower):
+        for cell in sweep.paint(self._task(job), grid, self._transfers, follower, request.center):
             places.append(list(cell.place))
             scores.append(cell.scores[request.score])
             self._send(
@@ -179,16 +239,32 @@ class Worker:
 
 
 class _Follower:
-    """Turns a job's steps into messages, and stops it when that was asked for."""
+    """Turns a job's steps into messages, and ends it when that was asked for.
 
-    def __init__(self, job: Job, send: Callable[[Message], None], cancelled: Callable[[], bool]) -> None:
-        self._job, self._send, self._cancelled = job, send, cancelled
+    Args:
+        cancels, stops: the ids of the jobs that are to be given up, and to be ended with what is there; both may grow.
+        after: seconds from the painting's end to the job's.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        send: Callable[[Message], None],
+        cancels: Collection[int],
+        stops: Collection[int],
+        after: float = 0.0,
+    ) -> None:
+        self._job, self._send, self._cancels, self._stops, self._after = job, send, cancels, stops, after
         self._last_progress = self._last_preview = -math.inf  # the first of each is sent at once
         self.trace: list[dict[str, Any]] = []
+        self.stopped: dict[str, int] | None = None
+        """Where the work was stopped, if it was, as :func:`plugin.engine.report.of` tells it."""
 
     def __call__(self, step: Step) -> None:
-        if self._cancelled():
+        if self._job.id in self._cancels:
             raise _GivenUp
+        if self._job.id in self._stops and step.fraction < 1:
+            self._stop(step)
         every = self._job.report_every
         is_late = step.seconds - self._last_progress >= _PROGRESS_SECONDS
         if not is_late and not step.is_due(every or step.iterations):
@@ -208,11 +284,16 @@ class _Follower:
                 iterations=step.iterations,
                 fraction=step.fraction,
                 seconds=step.seconds,
-                seconds_left=step.seconds_left,
+                seconds_left=step.seconds_left + self._after,
                 losses=Losses(**losses),
                 preview=self._preview(step),
             )
         )
+
+    def _stop(self, step: Step) -> None:
+        self.trace.append(step.trace_entry(step.losses()))
+        self.stopped = {name: getattr(step, name) for name in ("scale", "scales", "iteration", "iterations")}
+        raise Enough
 
     def _preview(self, step: Step) -> Picture | None:
         every = self._job.preview_seconds

@@ -6,6 +6,7 @@ image is held or changed while it works. When every picture is painted, :func:`a
 
 from __future__ import annotations
 
+import dataclasses
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from gi.repository import Babl, Gegl, Gimp
 
 from plugin.protocol import Mask, Picture
+from plugin.words import _
 
 SMALLEST = 32
 """Pixels that both sides of what is styled must have: below that, VGG's deepest feature map is all border."""
@@ -78,16 +80,22 @@ class Look:
 
     ``pixels`` is in the layer's own precision and space and of the layer's size; ``format`` is babl's name for that.
     ``box`` is what the engine gets. ``selection`` holds the selection in ``box``, one sample a pixel in the format of a
-    layer mask, or is None where nothing is selected.
+    layer mask, or is None where nothing is selected. ``tattoo`` is GIMP's mark on the layer, which is saved with it.
     """
 
     layer: Gimp.Layer
     name: str
+    tattoo: int
     pixels: Gegl.Buffer
     format: str
     has_alpha: bool
     box: Box
     selection: bytes | None
+
+    @property
+    def size(self) -> Gegl.Rectangle:
+        """The layer's."""
+        return self.pixels.get_extent()
 
     def picture(self, view: View | None = None) -> Picture:
         """The pixels in the box, or in view, for the engine."""
@@ -115,22 +123,41 @@ class Look:
         size = Babl.format_get_bytes_per_pixel(format) // Babl.format_get_n_components(format)
         return array(_SAMPLE_CODES[size], _get(self.pixels, rectangle, self.format))
 
-    def make_layer(self, image: Gimp.Image, name: str) -> Gimp.Layer:
-        """A new layer with these pixels that is not yet in the image."""
-        size = self.pixels.get_extent()
+    def make_layer(self, image: Gimp.Image, name: str, opacity: float = 100, has_own_mode: bool = True) -> Gimp.Layer:
+        """A new layer with these pixels that is not yet in the image; ``opacity`` is in percent.
+
+        ``has_own_mode`` gives it the layer's mode instead of the normal one.
+        """
         kind = _TYPES[image.get_base_type()][self.has_alpha]
-        layer = Gimp.Layer.new(image, name, size.width, size.height, kind, self.layer.get_opacity(), _mode(self.layer))
-        layer.set_blend_space(self.layer.get_blend_space())
-        layer.set_composite_space(self.layer.get_composite_space())
-        layer.set_composite_mode(self.layer.get_composite_mode())
+        layer = Gimp.Layer.new(image, name, self.size.width, self.size.height, kind, opacity, Gimp.LayerMode.NORMAL)
+        if has_own_mode:
+            self._lend_mode(layer)
         _, x, y = self.layer.get_offsets()
         layer.set_offsets(x, y)
-        target = layer.get_buffer()
-        self.pixels.copy(size, Gegl.AbyssPolicy.NONE, target, size)
-        target.flush()
+        self.fill(layer)
         if self.selection is not None:
             self._add_mask(layer, self.selection)
         return layer
+
+    def make_group(self, image: Gimp.Image, name: str, opacity: float, has_own_mode: bool) -> Gimp.GroupLayer:
+        """A new group that is to be seen as :meth:`make_layer`'s layer is."""
+        group = Gimp.GroupLayer.new(image, name)
+        group.set_opacity(opacity)
+        if has_own_mode:
+            self._lend_mode(group)
+        return group
+
+    def _lend_mode(self, layer: Gimp.Layer) -> None:
+        layer.set_mode(_mode(self.layer))
+        layer.set_blend_space(self.layer.get_blend_space())
+        layer.set_composite_space(self.layer.get_composite_space())
+        layer.set_composite_mode(self.layer.get_composite_mode())
+
+    def fill(self, layer: Gimp.Layer) -> None:
+        """Put these pixels into a layer of their size, of which GIMP keeps no state for undo."""
+        target = layer.get_buffer()
+        self.pixels.copy(self.size, Gegl.AbyssPolicy.NONE, target, self.size)
+        target.flush()
 
     def _add_mask(self, layer: Gimp.Layer, selection: bytes) -> None:
         mask = layer.create_mask(Gimp.AddMaskType.BLACK)
@@ -148,13 +175,24 @@ def check(drawables: Sequence[Gimp.Drawable]) -> list[Gimp.Layer]:
         Refusal: nothing is selected, or something that is no layer.
     """
     if not drawables:
-        raise Refusal("No layer is selected; select the layers to style and try again.")
+        raise Refusal(_("No layer is selected; select the layers to style and try again."))
     for drawable in drawables:
         if not isinstance(drawable, Gimp.Layer):
-            raise Refusal(f"“{drawable.get_name()}” is a mask or a channel; select a layer and try again.")
+            sentence = _("“{name}” is a mask or a channel; select a layer and try again.")
+            raise Refusal(sentence.format(name=drawable.get_name()))
         if drawable.is_floating_sel():
-            raise Refusal(f"“{drawable.get_name()}” is floating; anchor it or make it a layer, then try again.")
+            sentence = _("“{name}” is floating; anchor it or make it a layer, then try again.")
+            raise Refusal(sentence.format(name=drawable.get_name()))
     return list(drawables)
+
+
+def every_layer(image: Gimp.Image) -> Iterator[Gimp.Layer]:
+    """The layers of an image from top to bottom, each group before what is in it."""
+    waiting = list(reversed(image.get_layers()))
+    while waiting:
+        yield (layer := waiting.pop())
+        if layer.is_group():
+            waiting += reversed(layer.get_children())
 
 
 def find_region(image: Gimp.Image, name: str) -> Gimp.Drawable:
@@ -167,29 +205,50 @@ def find_region(image: Gimp.Image, name: str) -> Gimp.Drawable:
     if found is None and name == SELECTION:
         found = image.get_selection()
     if found is None:
-        raise Refusal(f"This image has no channel or layer “{name}” to be the region of a style; choose another.")
+        sentence = _("This image has no channel or layer “{name}” to be the region of a style; choose another.")
+        raise Refusal(sentence.format(name=name))
     return found
 
 
-def read(image: Gimp.Image, layer: Gimp.Layer, whole: bool = False) -> Look:
+def box(layer: Gimp.Layer, selected: bool, part: Box | None = None) -> Box:
+    """The given part of a layer, or the bounding box of the selection in it, or else the whole layer."""
+    name = layer.get_name()
+    some, x, y, width, height = True, 0, 0, layer.get_width(), layer.get_height()
+    if part is not None:
+        x, y, width, height = dataclasses.astuple(part)
+    elif selected:
+        some, x, y, width, height = layer.mask_intersect()
+    # An empty group has a size of its own making.
+    if not some or (layer.is_group() and not layer.get_children()):
+        outside = _("“{name}” lies outside the selection; there is nothing to style in it.")
+        empty = _("“{name}” is empty; there is nothing to style in it.")
+        raise Refusal((outside if selected and not layer.is_group() else empty).format(name=name))
+    if min(width, height) < SMALLEST:
+        subject = (_("The selected part of “{name}”") if selected else "“{name}”").format(name=name)
+        sentence = _("{part} is {width} × {height} pixels; {least} × {least} is the smallest that can be styled.")
+        raise Refusal(sentence.format(part=subject, width=width, height=height, least=SMALLEST))
+    return Box(x, y, width, height)
+
+
+def read(image: Gimp.Image, layer: Gimp.Layer, whole: bool = False, part: Box | None = None) -> Look:
     """Copy a layer out of its image as it looks: filters, mask and group merged, its own opacity and mode left out.
 
-    ``whole`` takes all of the layer, whatever is selected.
+    ``whole`` takes all of the layer, and ``part`` that part of it, whatever is selected.
 
     Raises:
         Refusal: the selection misses the layer, or what is to be styled is too small.
     """
-    selected = not whole and not Gimp.Selection.is_empty(image)
-    box = _box(layer, selected)
+    selected = not whole and part is None and not Gimp.Selection.is_empty(image)
+    found = box(layer, selected, part)
     selection = None
     if selected:
         channel = image.get_selection()
         _, x, y = layer.get_offsets()
-        selection = _get(channel.get_buffer(), box.rectangle(x, y), Babl.get_name(channel.get_format()))
+        selection = _get(channel.get_buffer(), found.rectangle(x, y), Babl.get_name(channel.get_format()))
     if layer.is_group() or layer.get_mask() or layer.get_filters():
         with _rendered(image, layer) as drawn:
-            return _look(layer, drawn, box, selection)
-    return _look(layer, layer, box, selection)
+            return _look(layer, drawn, found, selection)
+    return _look(layer, layer, found, selection)
 
 
 def region(look: Look, drawable: Gimp.Drawable, view: View | None = None) -> Mask:
@@ -230,16 +289,78 @@ def visible(image: Gimp.Image) -> Gimp.Layer:
     return layer
 
 
-def add(image: Gimp.Image, made: Sequence[tuple[Look, Gimp.Layer]]) -> None:
-    """Insert each new layer directly above the layer it was made from and select them all: one undo step."""
+def add(image: Gimp.Image, made: Sequence[tuple[Look, Gimp.Layer]], inside: Sequence[Sequence[Gimp.Layer]]) -> None:
+    """Insert each new layer directly above the layer it was made from and select them all: one undo step.
+
+    ``inside`` has for each of them the layers that come into it, the top one first; a layer that is no group has none.
+    """
     image.undo_group_start()
     try:
-        for look, layer in made:
+        for (look, layer), children in zip(made, inside, strict=True):
             image.insert_layer(layer, look.layer.get_parent(), image.get_item_position(look.layer))
+            for place, child in enumerate(children):
+                image.insert_layer(child, layer, place)
         image.set_selected_layers([layer for _, layer in made])
     finally:
         image.undo_group_end()
     Gimp.displays_flush()
+
+
+def in_new_image(image: Gimp.Image, look: Look, name: str, opacity: float) -> Gimp.Layer:
+    """What was styled of a look, as the only layer of a new image of that size.
+
+    Type, precision, profile and resolution are those of ``image``; ``opacity`` is in percent.
+    """
+    width, height = look.box.width, look.box.height
+    new = Gimp.Image.new_with_precision(width, height, image.get_base_type(), image.get_precision())
+    try:
+        new.undo_disable()
+        if image.get_base_type() == Gimp.ImageBaseType.INDEXED:
+            new.set_palette(image.get_palette())
+        if profile := image.get_color_profile():
+            new.set_color_profile(profile)
+        new.set_resolution(*image.get_resolution()[1:])
+        new.set_unit(image.get_unit())
+        layer = look.make_layer(new, name, opacity, has_own_mode=False)
+        layer.set_offsets(-look.box.x, -look.box.y)
+        new.insert_layer(layer, None, 0)
+        layer.resize_to_image_size()
+        new.undo_enable()
+    except BaseException:
+        new.delete()
+        raise
+    return layer
+
+
+def revise(layer: Gimp.Layer, look: Look, name: str, note: Gimp.Parasite, replaces: bool) -> Gimp.Layer:
+    """Put a look, its new name and its parasite in the place of a layer, or directly above it: one undo step.
+
+    All else is as that layer has it: mask, filters, opacity, mode, position, tattoo. Where the look is of another size
+    the layer gets that of the look's layer, and its position.
+    """
+    image = layer.get_image()
+    revised = layer.copy()
+    revised.attach_parasite(note)
+    image.undo_group_start()
+    try:
+        image.insert_layer(revised, layer.get_parent(), image.get_item_position(layer))
+        if (layer.get_width(), layer.get_height()) != (look.size.width, look.size.height):
+            revised.resize(look.size.width, look.size.height, 0, 0)
+            revised.set_offsets(*look.layer.get_offsets()[1:])
+        if look.has_alpha and not revised.has_alpha():
+            revised.add_alpha()
+        look.fill(revised)
+        revised.update(0, 0, look.size.width, look.size.height)
+        if replaces:
+            tattoo = layer.get_tattoo()
+            image.remove_layer(layer)
+            revised.set_tattoo(tattoo)
+        revised.set_name(name)
+        image.set_selected_layers([revised])
+    finally:
+        image.undo_group_end()
+    Gimp.displays_flush()
+    return revised
 
 
 def check_still_there(looks: Iterable[Look]) -> None:
@@ -250,31 +371,15 @@ def check_still_there(looks: Iterable[Look]) -> None:
     """
     for look in looks:
         if not look.layer.is_valid():
-            raise Refusal(f"“{look.name}” was deleted while it was being styled; nothing was added.")
-
-
-def _box(layer: Gimp.Layer, selected: bool) -> Box:
-    """The bounding box of the selection in a layer; the whole layer where it is not to be cut by one."""
-    name = layer.get_name()
-    some, x, y, width, height = True, 0, 0, layer.get_width(), layer.get_height()
-    if selected:
-        some, x, y, width, height = layer.mask_intersect()
-    # An empty group has a size of its own making.
-    if not some or (layer.is_group() and not layer.get_children()):
-        what = "lies outside the selection" if selected and not layer.is_group() else "is empty"
-        raise Refusal(f"“{name}” {what}; there is nothing to style in it.")
-    if min(width, height) < SMALLEST:
-        part = f"The selected part of “{name}”" if selected else f"“{name}”"
-        raise Refusal(
-            f"{part} is {width} × {height} pixels; {SMALLEST} × {SMALLEST} is the smallest that can be styled."
-        )
-    return Box(x, y, width, height)
+            sentence = _("“{name}” was deleted while it was being styled; nothing was added.")
+            raise Refusal(sentence.format(name=look.name))
 
 
 def _look(layer: Gimp.Layer, drawn: Gimp.Layer, box: Box, selection: bytes | None) -> Look:
     return Look(
         layer=layer,
         name=layer.get_name(),
+        tattoo=layer.get_tattoo(),
         pixels=drawn.get_buffer().dup(),
         format=Babl.get_name(drawn.get_format()),
         has_alpha=drawn.has_alpha(),

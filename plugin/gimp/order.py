@@ -6,15 +6,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from gi.repository import Gimp, Gio
+from gi.repository import Gimp
 
 from plugin import settings
 from plugin.gimp import layers, style
-from plugin.gimp.layers import Look, Refusal, View
-from plugin.gimp.style import Style
+from plugin.gimp.layers import Box, Look, Refusal, View
+from plugin.gimp.style import Source, Style
 from plugin.protocol import Job, Mask
 from plugin.protocol import Style as StyleOfJob
 from plugin.settings import Settings
+from plugin.words import _
 
 
 @dataclass(frozen=True)
@@ -31,15 +32,19 @@ class Order:
     region_names: list[str | None]
     settings: Settings
 
-    def look(self, layer: Gimp.Layer) -> Look:
-        """The layer, as far as it is to be styled.
+    def look(self, layer: Gimp.Layer, part: Box | None = None) -> Look:
+        """The layer, as far as it is to be styled: that part of it, or what is selected.
 
         A selection that is a region says where its style goes and not what is styled: then it is the whole layer.
 
         Raises:
             Refusal: the selection misses the layer, or what is to be styled is too small.
         """
-        return layers.read(self.image, layer, _has_selection(self.regions))
+        return layers.read(self.image, layer, _has_selection(self.regions), part)
+
+    def layer_name(self, source: str) -> str:
+        """The name of a layer that is painted from the one of that name."""
+        return layer_name(source, [each.name for each in self.styles])
 
     def masks(self, look: Look, view: View | None = None) -> list[Mask | None]:
         """Where each style is wanted in a layer, or in what is in view of it."""
@@ -63,10 +68,10 @@ def takes_whole_layer(image: Gimp.Image, region_names: Sequence[str]) -> bool:
 
 def of(
     image: Gimp.Image,
-    style_files: Sequence[Gio.File | None],
+    sources: Sequence[Source | None],
     region_names: Sequence[str],
     chosen: Settings,
-    read: Callable[[Gio.File | None], Style] = style.read,
+    read: Callable[[Source | None], Style] = style.read,
 ) -> Order:
     """Read the styles and find their regions.
 
@@ -75,23 +80,27 @@ def of(
     Raises:
         Refusal: one sentence, what is asked cannot be done.
     """
-    regions = _regions(image, region_names, len(style_files))
-    _check_blend(chosen, len(style_files))
+    regions = _regions(image, region_names, len(sources))
+    _check_blend(chosen, len(sources))
     names = [None if region is None else name for region, name in zip_longest(regions, region_names)]
-    return Order(image, [read(file) for file in style_files], regions, names, chosen)
+    return Order(image, [read(source) for source in sources], regions, names, chosen)
 
 
 def of_config(
-    image: Gimp.Image, config: Gimp.ProcedureConfig, read: Callable[[Gio.File | None], Style] = style.read
+    image: Gimp.Image, config: Gimp.ProcedureConfig, read: Callable[[Source | None], Style] = style.read
 ) -> Order:
     """The order in the procedure's arguments.
 
     Raises:
         Refusal: as :func:`of`.
     """
-    more = [Gio.File.new_for_commandline_arg(name) for name in config.get_property("more-styles") or []]
-    files = [config.get_property("style"), *more]
-    return of(image, files, config.get_property("regions") or [], settings_of(config), read)
+    return of(image, style.chosen(config), config.get_property("regions") or [], settings_of(config), read)
+
+
+def layer_name(source: str, styles: Sequence[str]) -> str:
+    """The name of a layer that is painted from another, with styles of these names."""
+    more = f" +{len(styles) - 1}" if len(styles) > 1 else ""
+    return f"{source} — {styles[0]}{more}"
 
 
 def settings_of(config: Gimp.ProcedureConfig) -> Settings:
@@ -119,7 +128,8 @@ def _regions(image: Gimp.Image, names: Sequence[str], count: int) -> list[Gimp.D
         Refusal: there are more regions than styles, or the image has none of that name.
     """
     if len(names) > count:
-        raise Refusal(f"The number of regions is {len(names)} and that of styles {count}; give one style for each.")
+        sentence = _("The number of regions is {regions} and that of styles {styles}; give one style for each.")
+        raise Refusal(sentence.format(regions=len(names), styles=count))
     found = [layers.find_region(image, name) if name else None for name in names]
     # What nothing is selected in works on everything, as always in GIMP.
     nothing = Gimp.Selection.is_empty(image)
@@ -134,4 +144,5 @@ def _check_blend(chosen: Settings, count: int) -> None:
         Refusal: it is not so.
     """
     if (numbers := len(settings.parse_blend(chosen.blend))) not in (0, count):
-        raise Refusal(f"The number of styles is {count} and that of weights in “blend” {numbers}; give one for each.")
+        sentence = _("The number of styles is {styles} and that of weights in “blend” {numbers}; give one for each.")
+        raise Refusal(sentence.format(styles=count, numbers=numbers))

@@ -1,33 +1,61 @@
-"""What a new layer carries to tell how it was made, and to be made again."""
+"""What a painted layer carries to tell how it was made, and to be made again."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from gi.repository import Gimp
 
-from plugin.gimp.layers import Look
-from plugin.gimp.style import Style
+from plugin import __version__
+from plugin.gimp.layers import Box, Look, Refusal
+from plugin.gimp.order import Order
 from plugin.protocol import Result
+from plugin.settings import Settings
+from plugin.words import _
 
 NAME = "neural-style"
 
 
-def make(look: Look, styles: Sequence[Style], regions: Sequence[str | None], result: Result) -> Gimp.Parasite:
+@dataclass(frozen=True)
+class StyleTold:
+    """A style as it was: its name, where its file lay, if it was one, and the name of its region."""
+
+    name: str
+    uri: str | None
+    region: str | None
+
+
+@dataclass(frozen=True)
+class Told:
+    """How a layer was made. ``box`` is what was painted of the source, which was of ``source_size`` then."""
+
+    settings: Settings
+    styles: list[StyleTold]
+    source: str
+    source_tattoo: int | None
+    source_size: tuple[int, int]
+    box: Box
+
+
+def make(look: Look, order: Order, result: Result) -> Gimp.Parasite:
     """The parasite for a layer: JSON in ASCII, saved with the image, undone with the layer.
 
     It has the engine's report: version, settings as they were given, seed, λ, device as it was found, losses of each
-    scale, likeness. Besides: ``source``, the layer's name; ``styles``, each with its file's name, sha256 and region's
-    name; ``losses``, the last ones; ``box``, what was styled, in the layer's coordinates.
+    scale, likeness, and where it was stopped. Besides: ``source``, the layer's name, with ``source_tattoo``, GIMP's
+    mark on it that is saved with the image, and ``source_size``; ``styles``, each with its name, the URI of its file,
+    sha256 and region's name; ``losses``, the last ones; ``box``, what was styled, in the layer's coordinates.
     """
     last = result.trace[-1] if result.trace else {}
     told = {
         **result.report,
         "source": look.name,
+        "source_tattoo": look.tattoo,
+        "source_size": [look.size.width, look.size.height],
         "styles": [
-            {"name": style.name, "sha256": style.sha256, "region": where}
-            for style, where in zip(styles, regions, strict=True)
+            {"name": style.name, "uri": style.uri, "sha256": style.sha256, "region": where}
+            for style, where in zip(order.styles, order.region_names, strict=True)
         ],
         "losses": {name: last[name] for name in ("total", "content", "style", "tv") if name in last},
         "box": [look.box.x, look.box.y, look.box.width, look.box.height],
@@ -35,3 +63,55 @@ def make(look: Look, styles: Sequence[Style], regions: Sequence[str | None], res
     flags = Gimp.PARASITE_PERSISTENT | Gimp.PARASITE_UNDOABLE
     # The bytes are signed for GObject introspection; JSON in ASCII has none above 127.
     return Gimp.Parasite.new(NAME, flags, list(json.dumps(told).encode("ascii")))
+
+
+def read(layer: Gimp.Layer) -> Told:
+    """What a layer tells of how it was made.
+
+    Raises:
+        Refusal: it was not made by this filter, or by a later version, or what it tells is damaged.
+    """
+    name, parasite = layer.get_name(), layer.get_parasite(NAME)
+    if parasite is None:
+        sentence = _("“{layer}” was not painted by Neural Style Transfer; select a layer that was, or use that filter.")
+        raise Refusal(sentence.format(layer=name))
+    told: Any = None
+    try:
+        told = json.loads(bytes(byte % 256 for byte in parasite.get_data()))
+        return _told(told, (layer.get_width(), layer.get_height()))
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
+        sentence = _("What “{layer}” tells of how it was painted is damaged; paint its source anew instead.")
+        if isinstance(told, dict) and _is_later(told.get("version")):
+            sentence = _("“{layer}” was painted by Neural Style {version}; install that version to restyle it.")
+            raise Refusal(sentence.format(layer=name, version=told["version"])) from error
+        raise Refusal(sentence.format(layer=name)) from error
+
+
+def _told(told: dict[str, Any], size: tuple[int, int]) -> Told:
+    """Layers of before say neither their source's tattoo nor its size, which was theirs, nor their styles' URIs."""
+    styles = [_style(style) for style in told["styles"]]
+    tattoo = told.get("source_tattoo")
+    width, height = map(int, told.get("source_size", size))
+    box = Box(*map(int, told["box"]))
+    if not styles or min(width, height, box.width, box.height) < 1:
+        raise ValueError(told)
+    return Told(
+        Settings.from_json(told["settings"]),
+        styles,
+        str(told["source"]),
+        None if tattoo is None else int(tattoo),
+        (width, height),
+        box,
+    )
+
+
+def _style(told: dict[str, Any]) -> StyleTold:
+    uri, region = told.get("uri"), told.get("region")
+    return StyleTold(str(told["name"]), uri and str(uri), region and str(region))
+
+
+def _is_later(version: object) -> bool:
+    try:
+        return [int(part) for part in str(version).split(".")] > [int(part) for part in __version__.split(".")]
+    except ValueError:
+        return False

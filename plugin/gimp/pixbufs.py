@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gi.repository import Babl, Gdk, GdkPixbuf, Gegl, Gimp, GLib, Gtk
 
+from plugin.gimp.layers import View
 from plugin.protocol import Picture
 
 _SCREEN = "R'G'B'A u8"
@@ -15,6 +16,11 @@ def of(picture: Picture) -> GdkPixbuf.Pixbuf:
     buffer = Gegl.Buffer.new("R'G'B'A float", 0, 0, picture.width, picture.height)
     buffer.set(extent, "R'G'B'A float", bytes(picture.pixels))
     return made(buffer.get(extent, 1.0, _SCREEN, Gegl.AbyssPolicy.NONE), picture.width, picture.height)
+
+
+def of_view(buffer: Gegl.Buffer, view: View) -> GdkPixbuf.Pixbuf:
+    """What is in view of a buffer."""
+    return made(view.get(buffer, _SCREEN), view.width, view.height)
 
 
 def made(samples: bytes, width: int, height: int) -> GdkPixbuf.Pixbuf:

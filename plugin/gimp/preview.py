@@ -9,19 +9,19 @@ from collections.abc import Callable, Sequence
 from gi.repository import GdkPixbuf, Gimp, Gio, GLib, GObject, Gtk, Pango
 
 from plugin import client, locations
-from plugin.gimp import layers, order, pixbufs, proof, style
+from plugin.gimp import layers, order, output, pixbufs, proof, restyle, style
 from plugin.gimp.layers import Box, Look, Refusal, View
 from plugin.gimp.proof import Proof
 from plugin.gimp.split_view import SplitView
 from plugin.gimp.studio import Event, Studio
-from plugin.gimp.style import Style
+from plugin.gimp.style import Source, Style
 from plugin.protocol import Hello, Progress, Result
 from plugin.words import _
 
 IS_ON, IS_SPLIT, POSITION = "preview", "preview-split", "preview-position"
 """The procedure's auxiliary arguments: whether there is a preview, whether it has a line, and where that is."""
 
-_WITHOUT_EFFECT = {IS_ON, IS_SPLIT, POSITION, "memory"}
+_WITHOUT_EFFECT = {IS_ON, IS_SPLIT, POSITION, "memory", *output.NAMES, *restyle.NAMES}
 """Arguments that change nothing of the picture."""
 
 _CALM_SECONDS = 0.15
@@ -33,13 +33,21 @@ _DETAIL_SIDE_ELSEWHERE = 1024
 
 
 class Preview(Gtk.Box):
-    """The preview pane. It starts when it is mapped; :meth:`close` ends what it does."""
+    """The preview pane. It starts when it is mapped; :meth:`close` ends what it does.
+
+    It shows the first layer: ``part`` of it, or what is selected.
+    """
 
     def __init__(
-        self, image: Gimp.Image, sources: Sequence[Gimp.Layer], config: Gimp.ProcedureConfig, studio: Studio
+        self,
+        image: Gimp.Image,
+        sources: Sequence[Gimp.Layer],
+        part: Box | None,
+        config: Gimp.ProcedureConfig,
+        studio: Studio,
     ) -> None:
         super().__init__(orientation=Gtk.Orientation.VERTICAL, spacing=6)
-        self._image, self._source, self._config, self._studio = image, sources[0], config, studio
+        self._image, self._source, self._part, self._config, self._studio = image, sources[0], part, config, studio
         self._devices: dict[str, str] | None = None
         """What the engine can compute on; None before it has said so."""
         self._looks: dict[bool, Look] = {}
@@ -49,9 +57,9 @@ class Preview(Gtk.Box):
         self._painted_whole: GdkPixbuf.Pixbuf | None = None
         self._center: tuple[float, float] | None = None
         """Of the detail, in the layer's pixels; None while all of it is shown."""
+        self._is_closed = self._is_paused = False
         self._calm: int = 0
         """The source of the timeout after which a proof is started; 0 is none."""
-        self._is_closed = False
         self._make_widgets()
         self._handler = config.connect("notify", self._changed)
         self.connect("map", self._mapped)
@@ -67,6 +75,16 @@ class Preview(Gtk.Box):
         """Put a button at the end of the foot."""
         button.show()
         self._foot.pack_end(button, False, False, 0)
+
+    def pause(self) -> None:
+        """Ask for nothing: somebody else has the studio."""
+        self._is_paused = True
+        self._stop()
+
+    def resume(self) -> None:
+        """Paint a proof of what is chosen by now."""
+        self._is_paused = False
+        self._ask()
 
     def close(self) -> None:
         """Give up what is being painted, and start nothing any more."""
@@ -102,7 +120,7 @@ class Preview(Gtk.Box):
     def _switches(self) -> Gtk.Box:
         box = Gtk.Box(orientation=Gtk.Orientation.HORIZONTAL, spacing=12)
         both_ways = GObject.BindingFlags.BIDIRECTIONAL | GObject.BindingFlags.SYNC_CREATE
-        is_on = Gtk.CheckButton.new_with_mnemonic(_("Pr_eview"))
+        is_on = Gtk.CheckButton.new_with_mnemonic(_("Pre_view"))
         is_on.set_tooltip_text(_("Paint a small proof of every change"))
         is_split = Gtk.CheckButton.new_with_mnemonic(_("Sp_lit view"))
         is_split.set_tooltip_text(_("Before on the left of a line, after on its right"))
@@ -188,7 +206,11 @@ class Preview(Gtk.Box):
     def _zoomed(self, detail: Gtk.RadioButton) -> None:
         self._center = None
         if detail.get_active():
-            box = self._read_layer().box
+            try:
+                box = self._read_layer().box
+            except Refusal as refusal:
+                self._failed(refusal)
+                return
             self._center = (box.x + box.width / 2, box.y + box.height / 2)
         self._view.can_pan = self._center is not None
         self._show_before()
@@ -223,7 +245,7 @@ class Preview(Gtk.Box):
 
     def _ask(self) -> None:
         """Have the proof of what is chosen now painted."""
-        if not self._config.get_property(IS_ON) or self._devices is None:
+        if self._is_closed or self._is_paused or not self._config.get_property(IS_ON) or self._devices is None:
             return
         try:
             wanted = self._proof(self._devices)
@@ -245,9 +267,11 @@ class Preview(Gtk.Box):
         """
         known, self._styles = self._styles, {}
 
-        def read(file: Gio.File | None) -> Style:
-            key = file.get_uri() if file else ""
-            self._styles[key] = known.get(key) or style.read(file)
+        def read(source: Source | None) -> Style:
+            if not isinstance(source, Gio.File):  # what is open may be painted on meanwhile
+                return style.read(source)
+            key = style.key(source)
+            self._styles[key] = known.get(key) or style.read(source)
             return self._styles[key]
 
         wanted = order.of_config(self._image, self._config, read)
@@ -265,7 +289,7 @@ class Preview(Gtk.Box):
         """
         whole = order.takes_whole_layer(self._image, self._config.get_property("regions") or [])
         if whole not in self._looks:
-            self._looks[whole] = layers.read(self._image, self._source, whole)
+            self._looks[whole] = layers.read(self._image, self._source, whole, self._part)
         return self._looks[whole]
 
     def _detail(self, look: Look) -> Box:
@@ -305,9 +329,8 @@ class Preview(Gtk.Box):
         picture = event.preview if isinstance(event, Progress) else event.picture if isinstance(event, Result) else None
         if picture is None:
             return
-        look = self._read_layer()
-        before, after = self._before(look, wanted.view), pixbufs.of(picture)
-        if (mask := layers.selected(look, wanted.view)) is not None:
+        before, after = self._before(wanted.look, wanted.view), pixbufs.of(picture)
+        if (mask := layers.selected(wanted.look, wanted.view)) is not None:
             after = pixbufs.masked(after, before, mask)
         if self._center is None:
             self._painted_whole = after

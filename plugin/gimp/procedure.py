@@ -2,98 +2,53 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Protocol
+from typing import Any
 
 from gi.repository import Gegl, Gimp, GLib, GObject
 
-from plugin import client, locations, settings
-from plugin.gimp import layers, order, parasite
-from plugin.gimp.layers import Look, Refusal
+from plugin import client, locations, settings, words
+from plugin.gimp import layers, order, output, painting, restyle, style
+from plugin.gimp.layers import Box, Refusal
 from plugin.gimp.order import Order
-from plugin.gimp.style import Style
-from plugin.protocol import Job, Progress, Result
+from plugin.gimp.output import AS_EVER, Output, Painted
+from plugin.gimp.studio import Studio
+from plugin.gimp.variation import Variation
 from plugin.settings import Setting
+from plugin.words import _
 
 NAME = "plug-in-neural-style"
-
-_REPORT_EVERY = 10
-"""Iterations from one line of the report to the next; asking for lines also has the likeness computed."""
+RESTYLE = "plug-in-neural-style-restyle"
 
 _log = logging.getLogger("neural-style.gimp")
-
-
-class Painter(Protocol):
-    """An engine, or the studio of a window."""
-
-    def run(self, job: Job, /) -> Iterator[Any]:
-        """Paint; yields Progress and, at last, a Result."""
 
 
 class NeuralStyle(Gimp.PlugIn):
     """The plug-in as GIMP sees it."""
 
-    def do_set_i18n(self, procedure_name: str) -> bool:
-        return False
+    def do_set_i18n(self, procedure_name: str) -> tuple[bool, str, str]:
+        return True, words.DOMAIN, words.CATALOGUES.relative_to(locations.PLUG_IN_ROOT).as_posix()
 
     def do_query_procedures(self) -> list[str]:
-        return [NAME]
+        return [NAME, RESTYLE]
 
     def do_create_procedure(self, name: str) -> Gimp.Procedure:
         procedure = Gimp.ImageProcedure.new(self, name, Gimp.PDBProcType.PLUGIN, run, None)
         procedure.set_image_types("*")
-        procedure.set_sensitivity_mask(Gimp.ProcedureSensitivityMask.DRAWABLE | Gimp.ProcedureSensitivityMask.DRAWABLES)
-        procedure.set_documentation(
-            "Paint layers in the style of a picture",
-            "Makes a new layer above each selected one: its content, painted in the style of another picture with the "
-            "method of Gatys, Ecker and Bethge (Image Style Transfer Using Convolutional Neural Networks, 2016).",
-            name,
-        )
-        procedure.set_menu_label("_Neural Style Transfer…")
         procedure.set_attribution("Neural Style for GIMP", "Neural Style for GIMP", "2026")
+        describe, add_more = (
+            (restyle.describe, restyle.add_arguments) if name == RESTYLE else (_describe, output.add_arguments)
+        )
+        describe(procedure)
         procedure.add_menu_path("<Image>/Filters/Artistic")
-        procedure.add_file_argument(
-            "style",
-            "St_yle",
-            "The picture whose style the layers get.",
-            Gimp.FileChooserAction.ANY,
-            True,
-            None,
-            GObject.ParamFlags.READWRITE,
-        )
-        procedure.add_string_array_argument(
-            "more-styles",
-            "More styles",
-            "Paths or URIs of further style pictures; “blend” says how much each style counts.",
-            GObject.ParamFlags.READWRITE,
-        )
-        # Not an array of drawables: GIMP 3.0 refuses one that is empty or left out.
-        procedure.add_string_array_argument(
-            "regions",
-            "Regions",
-            "Where each style is wanted, in the order of the styles: the name of a channel, or of a layer, which "
-            "counts with its mask or else with its lightness; “selection” is the selection. A style with no name, or "
-            "beyond the last one, is wanted everywhere.",
-            GObject.ParamFlags.READWRITE,
-        )
-        for setting in settings.TABLE:
-            _add_argument(procedure, setting)
-        # For the window alone; they are kept with its other settings.
-        for name, blurb, default in (
-            ("preview", "Whether the window paints proofs.", True),
-            ("preview-split", "Whether the preview has a line between before and after.", True),
-        ):
-            procedure.add_boolean_aux_argument(name, name, blurb, default, GObject.ParamFlags.READWRITE)
-        procedure.add_double_aux_argument(
-            "preview-position", "preview-position", "Where that line is.", 0, 1, 0.5, GObject.ParamFlags.READWRITE
-        )
+        _add_arguments(procedure)
+        add_more(procedure)
         procedure.add_core_object_array_return_value(
             "layers",
-            "Layers",
-            "The new layers, in the order of the given ones.",
+            _("Layers"),
+            _("The new layers, in the order of the given ones."),
             Gimp.Layer,
             GObject.ParamFlags.READWRITE,
         )
@@ -113,102 +68,195 @@ def run(
     config: Gimp.ProcedureConfig,
     data: Any,
 ) -> Gimp.ValueArray:
-    """Style the selected layers; GIMP calls this, with the arguments that are registered above in ``config``."""
+    """Paint; GIMP calls this, with the arguments that are registered above in ``config``."""
     Gegl.init(None)
     client.log_to_file()
     try:
-        sources = layers.check(drawables)
-        if run_mode == Gimp.RunMode.INTERACTIVE:
-            from plugin.gimp import dialog  # GTK wants a display, which a batch run may not have
-
-            studio = dialog.run(procedure, config, image, sources)
-            if studio is None:
-                return procedure.new_return_values(Gimp.PDBStatusType.CANCEL, GLib.Error())
-            with studio:
-                made = stylize(sources, order.of_config(image, config), lambda: nullcontext(studio))
-        else:
-            made = stylize(sources, order.of_config(image, config))
+        made = _paint(procedure, run_mode, image, drawables, config)
     except client.JobCancelled:
         return procedure.new_return_values(Gimp.PDBStatusType.CANCEL, GLib.Error())
     except (Refusal, client.EngineError) as error:
         return procedure.new_return_values(Gimp.PDBStatusType.EXECUTION_ERROR, GLib.Error(str(error)))
     except Exception:
         _log.exception("the filter failed")
-        sentence = f"Neural Style failed and added nothing; what happened is written in {locations.log_file()}."
-        return procedure.new_return_values(Gimp.PDBStatusType.EXECUTION_ERROR, GLib.Error(sentence))
+        sentence = _("Neural Style failed and added nothing; what happened is written in {file}.")
+        surprise = GLib.Error(sentence.format(file=locations.log_file()))
+        return procedure.new_return_values(Gimp.PDBStatusType.EXECUTION_ERROR, surprise)
     return _success(procedure, made)
 
 
-def stylize(
-    sources: Sequence[Gimp.Layer], wanted: Order, start: Callable[[], AbstractContextManager[Painter]] = client.Engine
+def _paint(
+    procedure: Gimp.Procedure,
+    run_mode: Gimp.RunMode,
+    image: Gimp.Image,
+    drawables: Sequence[Gimp.Drawable],
+    config: Gimp.ProcedureConfig,
 ) -> list[Gimp.Layer]:
-    """Make one new layer above each of the given ones, all of them or none, and return them.
+    """Ask a person where there is one, paint, and return the new layers.
 
-    Args:
-        start: what gives an engine, once all that can be refused without one is seen to be well.
+    Raises:
+        Refusal, client.EngineError: one sentence, it cannot be done.
+        client.JobCancelled: the person changed their mind.
+    """
+    asks = run_mode == Gimp.RunMode.INTERACTIVE
+    sources, earlier = layers.check(drawables), None
+    if procedure.get_name() == RESTYLE:
+        earlier = restyle.find(image, sources)
+        earlier.fill(config, everything=asks)
+        sources = [earlier.source]
+    elif run_mode != Gimp.RunMode.NONINTERACTIVE:
+        style.recall_open(config)
+    part = None if earlier is None else earlier.part
+    watching, variations = _asked(procedure, run_mode, image, sources, part, config)
+    with watching as studio:
+        wanted = order.of_config(image, config)
+        if earlier is None:
+            made = stylize(sources, wanted, output.of(config), studio, variations)
+        elif variations:
+            # Several cannot take one layer's place.
+            made = stylize(sources, wanted, AS_EVER, studio, variations, part)
+        else:
+            made = [earlier.restyle(wanted, config.get_property("replace"), studio)]
+    if studio is not None:
+        output.show(image, made)
+    return made
+
+
+def _asked(
+    procedure: Gimp.Procedure,
+    run_mode: Gimp.RunMode,
+    image: Gimp.Image,
+    sources: Sequence[Gimp.Layer],
+    part: Box | None,
+    config: Gimp.ProcedureConfig,
+) -> tuple[AbstractContextManager[Studio | None], Sequence[Variation]]:
+    """The studio for a person who watches, from the window where they have been asked, if so; None if nobody does.
+
+    And the variations that they chose there, none where it is what ``config`` says.
+
+    Raises:
+        client.JobCancelled: the person cancelled.
+    """
+    if run_mode == Gimp.RunMode.INTERACTIVE:
+        from plugin.gimp import dialog  # GTK wants a display, which a batch run may not have
+
+        answer = dialog.run(procedure, config, image, sources, part)
+        if answer is None:
+            raise client.JobCancelled
+        style.remember_open(config)
+        return answer
+    # Who repeats the filter waits before the same image window as who has just pressed OK.
+    is_watched = run_mode == Gimp.RunMode.WITH_LAST_VALS and Gimp.default_display() is not None
+    return Studio() if is_watched else nullcontext(), ()
+
+
+def stylize(
+    sources: Sequence[Gimp.Layer],
+    wanted: Order,
+    place: Output = AS_EVER,
+    studio: Studio | None = None,
+    variations: Sequence[Variation] = (),
+    part: Box | None = None,
+) -> list[Gimp.Layer]:
+    """Make one new layer for each of the given ones, all of them or none, and return them.
+
+    With variations each layer gets a group with one painting for every one of them, named after it. With a studio a
+    person watches; who has enough keeps what is painted until then. ``part`` is what is painted of each layer, whatever
+    is selected.
 
     Raises:
         Refusal: one sentence, what is asked cannot be done.
         client.EngineError: one sentence, the engine cannot do it.
-        client.JobCancelled: it was given up.
+        client.JobCancelled: the person gave it up.
     """
-    looks = [wanted.look(layer) for layer in sources]
-    masks = [wanted.masks(look) for look in looks]
-    notes = []
-    Gimp.progress_init("Neural style: starting the engine")
-    with start() as engine:
-        for place, look in enumerate(looks):
-            job = dataclasses.replace(wanted.job(look, masks[place]), id=place, report_every=_REPORT_EVERY)
-            for event in engine.run(job):
-                if isinstance(event, Progress):
-                    _tell(looks, place, event)
-                elif isinstance(event, Result):
-                    look.paint(event.picture)
-                    notes.append(parasite.make(look, wanted.styles, wanted.region_names, event))
-    Gimp.progress_end()
-    layers.check_still_there(looks)
-    made = []
-    for look, note in zip(looks, notes, strict=True):
-        layer = look.make_layer(wanted.image, _layer_name(look, wanted.styles))
-        layer.attach_parasite(note)
-        made.append((look, layer))
-    layers.add(wanted.image, made)
-    return [layer for _, layer in made]
+    works = [(wanted.look(layer, part), variation) for layer in sources for variation in variations or (None,)]
+    looks = [look for look, _variation in works]
+    orders = [variation.of(wanted) if variation else wanted for _look, variation in works]
+    notes = painting.paint(looks, orders, studio)
+    layers.check_still_there(looks[: len(notes)])
+    painted = []
+    for (look, variation), note in zip(works, notes):
+        name = wanted.layer_name(look.name)
+        painted.append(Painted(look, variation.name, note, group=name) if variation else Painted(look, name, note))
+    return place.deliver(wanted.image, painted)
 
 
-def progress_text(event: Progress, place: int, count: int, seconds_left: float) -> str:
-    """One line for GIMP's progress bar; ``place`` counts the layers from 0."""
-    which = f"layer {place + 1} of {count}, " if count > 1 else ""
-    left = f"{seconds_left:.0f} s" if seconds_left < 100 else f"{seconds_left / 60:.0f} min"
-    return (
-        f"Neural style: {which}scale {event.scale} of {event.scales} ({event.width} × {event.height}), "
-        f"iteration {event.iteration} of {event.iterations}, about {left} left"
+def _describe(procedure: Gimp.Procedure) -> None:
+    procedure.set_sensitivity_mask(Gimp.ProcedureSensitivityMask.DRAWABLE | Gimp.ProcedureSensitivityMask.DRAWABLES)
+    procedure.set_documentation(
+        _("Paint layers in the style of a picture"),
+        _(
+            "Makes a new layer above each selected one: its content, painted in the style of another picture with the "
+            "method of Gatys, Ecker and Bethge (Image Style Transfer Using Convolutional Neural Networks, 2016)."
+        ),
+        procedure.get_name(),
     )
+    procedure.set_menu_label(_("_Neural Style Transfer…"))
 
 
-def _tell(looks: Sequence[Look], place: int, event: Progress) -> None:
-    """Show how far all the layers are, each counted with its area."""
-    areas = [look.box.width * look.box.height for look in looks]
-    before, this, after = sum(areas[:place]), areas[place], sum(areas[place + 1 :])
-    seconds_left = event.seconds_left + (event.seconds + event.seconds_left) * after / this
-    Gimp.progress_set_text(progress_text(event, place, len(looks), seconds_left))
-    Gimp.progress_update((before + this * event.fraction) / sum(areas))
-
-
-def _layer_name(look: Look, styles: Sequence[Style]) -> str:
-    more = f" +{len(styles) - 1}" if len(styles) > 1 else ""
-    return f"{look.name} — {styles[0].name}{more}"
+def _add_arguments(procedure: Gimp.Procedure) -> None:
+    """Register styles, regions and settings."""
+    procedure.add_file_argument(
+        "style",
+        _("St_yle"),
+        _("The picture whose style the layers get."),
+        Gimp.FileChooserAction.ANY,
+        True,
+        None,
+        GObject.ParamFlags.READWRITE,
+    )
+    procedure.add_layer_argument(
+        "style-layer",
+        _("Style layer"),
+        _("A layer of any open image as the style, instead of a file: what it shows, with its mask and filters."),
+        True,
+        GObject.ParamFlags.READWRITE,
+    )
+    procedure.add_image_argument(
+        "style-image",
+        _("Style image"),
+        _("An open image as the style, instead of a file: what it shows."),
+        True,
+        GObject.ParamFlags.READWRITE,
+    )
+    procedure.add_string_array_argument(
+        "more-styles",
+        _("More styles"),
+        _("Paths or URIs of further style pictures; “blend” says how much each style counts."),
+        GObject.ParamFlags.READWRITE,
+    )
+    # Not an array of drawables: GIMP 3.0 refuses one that is empty or left out.
+    procedure.add_string_array_argument(
+        "regions",
+        _("Regions"),
+        _(
+            "Where each style is wanted, in the order of the styles: the name of a channel, or of a layer, which "
+            "counts with its mask or else with its lightness; “selection” is the selection. A style with no name, or "
+            "beyond the last one, is wanted everywhere."
+        ),
+        GObject.ParamFlags.READWRITE,
+    )
+    for setting in settings.TABLE:
+        _add_argument(procedure, setting)
+    # For the window alone; they are kept with its other settings.
+    for name, blurb, default in (
+        ("preview", _("Whether the window paints proofs."), True),
+        ("preview-split", _("Whether the preview has a line between before and after."), True),
+    ):
+        procedure.add_boolean_aux_argument(name, name, blurb, default, GObject.ParamFlags.READWRITE)
+    procedure.add_double_aux_argument(
+        "preview-position", "preview-position", _("Where that line is."), 0, 1, 0.5, GObject.ParamFlags.READWRITE
+    )
 
 
 def _add_argument(procedure: Gimp.Procedure, setting: Setting) -> None:
     """Make an argument of the PDB from an entry of the table of settings."""
-    label = f"{setting.label} ({setting.unit})" if setting.unit else setting.label
-    described = (setting.dashed, label, setting.help)
+    described = (setting.dashed, _(setting.title), _(setting.help))
     flags = GObject.ParamFlags.READWRITE
     if setting.choices:
         choice = Gimp.Choice.new()
         for number, each in enumerate(setting.choices):
-            choice.add(each.value, number, each.label, each.help)
+            choice.add(each.value, number, _(each.label), _(each.help))
         procedure.add_choice_argument(*described, choice, setting.default, flags)
     elif setting.kind is str:
         procedure.add_string_argument(*described, setting.default, flags)

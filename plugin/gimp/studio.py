@@ -6,6 +6,7 @@ on GTK's main loop.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 import queue
@@ -17,7 +18,7 @@ from typing import Any, TypeAlias
 from gi.repository import GLib
 
 from plugin import client
-from plugin.protocol import Cell, Hello, Job, Progress, Result, Sweep, Swept
+from plugin.protocol import Cell, Estimate, Estimated, Hello, Job, Progress, Result, Sweep, Swept
 
 Event: TypeAlias = Progress | Result | Cell | Swept
 
@@ -105,6 +106,30 @@ class Studio:
         if given_up is not None and is_sent and engine is not None:
             # The pipe may be full of the very job that is given up.
             threading.Thread(target=engine.cancel, args=(given_up.id,), daemon=True).start()
+
+    def stop(self) -> None:
+        """End the job that is being painted with what is there now, as its Result."""
+        with self._changed:
+            engine = self._engine if self._is_ready else None
+        if self._wanted is not None and engine is not None:
+            threading.Thread(target=engine.stop, args=(self._wanted.id,), daemon=True).start()
+
+    def estimate(self, asked: Estimate, on_answer: Callable[[Estimated], None]) -> None:
+        """Ask how long jobs would take, beside whatever is being painted; it is answered as soon as an engine is there.
+
+        One that does not start or dies answers nothing; whoever paints will be told.
+        """
+        with self._changed:
+            engine = self._engine if self._is_ready else None
+        if engine is None:
+            self.start(lambda hello: self.estimate(asked, on_answer))
+        else:
+            # The pipe may be full of a job.
+            threading.Thread(target=self._answer, args=(engine, asked, on_answer), daemon=True).start()
+
+    def _answer(self, engine: client.Engine, asked: Estimate, on_answer: Callable[[Estimated], None]) -> None:
+        with contextlib.suppress(client.EngineError):
+            GLib.idle_add(self._unless_closed, on_answer, engine.estimate(asked))
 
     def run(self, work: Job | Sweep) -> Iterator[Event]:
         """Paint and yield the events; between them the main loop goes on, so that windows stay alive.

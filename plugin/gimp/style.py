@@ -1,21 +1,34 @@
-"""The style's file, as the engine can take it."""
+"""A style, from a file or from what is open in GIMP, as the engine can take it."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
 
 from gi.repository import Gegl, Gimp, Gio, GLib
 
+from plugin import starters
 from plugin.gimp import layers
 from plugin.gimp.layers import Refusal
 from plugin.protocol import Picture, PictureFile
+from plugin.words import _
 
-_ONLY_GIMP_READS = (
+Source: TypeAlias = Gio.File | Gimp.Layer | Gimp.Image
+"""Where a style comes from."""
+
+ONLY_GIMP_READS = (
     *(".xcf", ".xcf.gz", ".xcfgz", ".xcf.bz2", ".xcfbz2", ".xcf.xz", ".xcfxz"),
     *(".psd", ".psb", ".ora", ".kra", ".exr", ".jxl"),
 )
 """What the engine's own readers leave to GIMP."""
+
+_OPEN = {"style-layer": Gimp.Layer, "style-image": Gimp.Image}
+_REMEMBERED = "neural-style-open"
+
+PICTURE_ATTRIBUTES = "standard::type,standard::content-type,standard::display-name"
 
 _LARGEST_AREA = 200_000_000
 """Pixels of a style that GIMP reads: 3.2 GB on the pipe."""
@@ -23,45 +36,138 @@ _LARGEST_AREA = 200_000_000
 
 @dataclass(frozen=True)
 class Style:
-    """A style picture and what tells it from others: its file's name without the folder, and the bytes' sha256."""
+    """A style picture and what tells it from others: the name of its file, layer or image, and its bytes' sha256.
+
+    ``uri`` is where the file lies, None for what is open.
+    """
 
     name: str
+    uri: str | None
     sha256: str
     picture: Picture | PictureFile
 
 
-def read(file: Gio.File | None) -> Style:
-    """Read the style's file.
+def chosen(config: Gimp.ProcedureConfig) -> list[Source | None]:
+    """Where the styles among the arguments come from: what is open goes before ``style``, then ``more-styles``."""
+    first = (config.get_property(name) for name in (*_OPEN, "style"))
+    more = config.get_property("more-styles") or []
+    return [next(filter(None, first), None), *map(Gio.File.new_for_commandline_arg, more)]
+
+
+def choose(config: Gimp.ProcedureConfig, source: Source) -> None:
+    """Let the arguments have this as the first style."""
+    for name, kind in {"style": Gio.File, **_OPEN}.items():
+        config.set_property(name, source if isinstance(source, kind) else None)
+
+
+def remember_open(config: Gimp.ProcedureConfig) -> None:
+    """Keep in mind, until GIMP is closed, which open layer or image was the style: GIMP's last values have none."""
+    opened = {name: item.get_id() for name in _OPEN if (item := config.get_property(name)) is not None}
+    Gimp.attach_parasite(Gimp.Parasite.new(_REMEMBERED, 0, list(json.dumps(opened).encode("ascii"))))
+
+
+def recall_open(config: Gimp.ProcedureConfig) -> None:
+    """Give the arguments that layer or image again where they have no style and it is still open."""
+    parasite = Gimp.get_parasite(_REMEMBERED)
+    if chosen(config)[0] is not None or parasite is None:
+        return
+    for name, number in json.loads(bytes(parasite.get_data())).items():
+        if _OPEN[name].id_is_valid(number):
+            config.set_property(name, _OPEN[name].get_by_id(number))
+
+
+def key(source: Source) -> str:
+    """What tells a style from others for as long as GIMP runs."""
+    return source.get_uri() if isinstance(source, Gio.File) else f"{type(source).__name__} {source.get_id()}"
+
+
+def title(source: Source) -> str:
+    """What a person knows a style by."""
+    if isinstance(source, Gimp.Layer):
+        return f"{source.get_name()} – {source.get_image().get_name()}" if source.is_valid() else _("Closed")
+    if isinstance(source, Gimp.Image):
+        return source.get_name() if source.is_valid() else _("Closed")
+    if (path := source.get_path()) and (known := starters.titles().get(Path(path))):
+        return known
+    return GLib.filename_display_name(source.get_basename() or "?")
+
+
+def is_picture(info: Gio.FileInfo) -> bool:
+    """Whether this may be a picture that can be read; the info has :data:`PICTURE_ATTRIBUTES`."""
+    if info.get_file_type() != Gio.FileType.REGULAR:
+        return False
+    kind = info.get_content_type() or ""
+    return Gio.content_type_is_a(kind, "image/*") or info.get_display_name().lower().endswith(ONLY_GIMP_READS)
+
+
+def read(source: Source | None) -> Style:
+    """Read a style.
 
     Raises:
-        Refusal: there is none, or it cannot be read; what is in it the engine looks at.
+        Refusal: there is none, or it cannot be read; what is in a file the engine looks at.
     """
-    if file is None:
-        raise Refusal("No style is chosen; choose a picture whose style the layer shall have and try again.")
+    if source is None:
+        raise Refusal(_("No style is chosen; choose a picture whose style the layer shall have and try again."))
+    return _read_file(source) if isinstance(source, Gio.File) else _read_open(source)
+
+
+def _read_file(file: Gio.File) -> Style:
     name = file.get_basename()
     try:
         kind = file.query_file_type(Gio.FileQueryInfoFlags.NONE, None)
         if kind in (Gio.FileType.DIRECTORY, Gio.FileType.SPECIAL):
-            raise Refusal(f"The style “{name}” is not a file but a folder or a device; choose a picture.")
-        _, data, _ = file.load_contents(None)
+            sentence = _("The style “{name}” is not a file but a folder or a device; choose a picture.")
+            raise Refusal(sentence.format(name=name))
+        data = file.load_contents(None)[1]
         picture: Picture | PictureFile = PictureFile(name, data)
-        if name.lower().endswith(_ONLY_GIMP_READS):
+        if name.lower().endswith(ONLY_GIMP_READS):
             picture = _read_with_gimp(file, name)
     except GLib.Error as error:
-        raise Refusal(f"The style “{name}” cannot be read ({error.message}); choose another picture.") from error
-    return Style(name, hashlib.sha256(data).hexdigest(), picture)
+        sentence = _("The style “{name}” cannot be read ({error}); choose another picture.")
+        raise Refusal(sentence.format(name=name, error=error.message)) from error
+    return Style(name, file.get_uri(), hashlib.sha256(data).hexdigest(), picture)
+
+
+def _read_open(source: Gimp.Layer | Gimp.Image) -> Style:
+    if not source.is_valid():
+        raise Refusal(_("The layer or image that is the style is not open any more; choose another style."))
+    name = source.get_name()
+    _check_area(name, source)
+    if isinstance(source, Gimp.Image):
+        scratch = source.duplicate()
+        try:
+            picture = _shown(scratch)
+        finally:
+            scratch.delete()
+    else:
+        try:
+            picture = layers.read(source.get_image(), source, whole=True).picture()
+        except Refusal as refusal:
+            raise Refusal(_("The style cannot be used: {reason}").format(reason=refusal)) from refusal
+    return Style(name, None, hashlib.sha256(picture.pixels).hexdigest(), picture)
 
 
 def _read_with_gimp(file: Gio.File, name: str) -> Picture:
     image = Gimp.file_load(Gimp.RunMode.NONINTERACTIVE, file)
     if image is None:
-        raise Refusal(f"The style “{name}” cannot be opened by GIMP; choose another picture.")
+        raise Refusal(_("The style “{name}” cannot be opened by GIMP; choose another picture.").format(name=name))
     try:
-        width, height = image.get_width(), image.get_height()
-        if width * height > _LARGEST_AREA:
-            raise Refusal(f"The style “{name}” has {width} × {height} pixels; make it smaller and try again.")
-        pixels = layers.visible(image).get_buffer()
-        rectangle = Gegl.Rectangle.new(0, 0, width, height)
-        return Picture(width, height, pixels.get(rectangle, 1.0, "R'G'B'A float", Gegl.AbyssPolicy.NONE))
+        _check_area(name, image)
+        return _shown(image)
     finally:
         image.delete()
+
+
+def _check_area(name: str, drawn: Gimp.Layer | Gimp.Image) -> None:
+    width, height = drawn.get_width(), drawn.get_height()
+    if width * height > _LARGEST_AREA:
+        sentence = _("The style “{name}” has {width} × {height} pixels; make it smaller and try again.")
+        raise Refusal(sentence.format(name=name, width=width, height=height))
+
+
+def _shown(scratch: Gimp.Image) -> Picture:
+    """What an image shows; it gets another layer."""
+    width, height = scratch.get_width(), scratch.get_height()
+    pixels = layers.visible(scratch).get_buffer()
+    rectangle = Gegl.Rectangle.new(0, 0, width, height)
+    return Picture(width, height, pixels.get(rectangle, 1.0, "R'G'B'A float", Gegl.AbyssPolicy.NONE))

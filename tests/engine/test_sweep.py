@@ -25,7 +25,7 @@ from plugin.engine import devices, pictures, report, sheet, sweep
 from plugin.engine.canvas import Style
 from plugin.engine.refusal import Refusal
 from plugin.engine.sheet import ContactSheet, Proof
-from plugin.engine.transfer import Step, StyleTransfer, Task
+from plugin.engine.transfer import Step, StyleTransfer, Task, Transfers
 from plugin.grid import PROOF_SIZE, SCORES, Grid
 from plugin.settings import Settings
 
@@ -43,7 +43,7 @@ def cells(
     vary: Mapping[str, Sequence[Any]], base: Settings = QUICK, of: Task | None = None, steps: list[Step] | None = None
 ) -> list[sweep.Cell]:
     on_step = (lambda step: None) if steps is None else steps.append
-    return list(sweep.paint(of or task(), Grid.of(base, vary), {}, on_step))
+    return list(sweep.paint(of or task(), Grid.of(base, vary), Transfers(), on_step))
 
 
 # The cells.
@@ -166,7 +166,7 @@ def test_an_exception_from_the_follower_ends_the_work_at_once() -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        list(sweep.paint(task(), Grid.of(QUICK, {"seed": [1, 2, 3]}), {}, follow))
+        list(sweep.paint(task(), Grid.of(QUICK, {"seed": [1, 2, 3]}), Transfers(), follow))
     assert len(steps) == 3
 
 
@@ -301,7 +301,7 @@ def test_the_best_cell_is_framed(swept: tuple[Path, str]) -> None:
 @pytest.mark.parametrize(
     ("name", "vary", "status", "sentence"),
     [
-        ("sheet.png", "strenght=20", 2, "There is no setting 'strenght'"),
+        ("sheet.png", "strenght=20", 2, "There is no setting “strenght”"),
         ("sheet.png", "strength=20,300", 2, "strength is 300.0; it must lie between 0.0 and 100.0."),
         ("sheet.png", "seed=" + ",".join(map(str, range(401))), 2, "These are 401 cells"),
         ("sheet.png", "blend=;60,40", 1, "2 numbers in “blend”; give one for each."),

@@ -19,7 +19,20 @@ import pytest
 from plugin import locations, protocol
 from plugin.client import Engine, EngineError, EngineMissing, JobCancelled
 from plugin.engine import pictures
-from plugin.protocol import Cell, Job, Mask, Picture, PictureFile, Progress, Result, Style, Sweep, Swept, Whole
+from plugin.protocol import (
+    Cell,
+    Estimate,
+    Job,
+    Mask,
+    Picture,
+    PictureFile,
+    Progress,
+    Result,
+    Style,
+    Sweep,
+    Swept,
+    Whole,
+)
 from plugin.settings import Settings
 
 from .samples import PHOTO, STYLE, rgba
@@ -120,12 +133,99 @@ def test_cancel_stops_a_job_and_the_engine_goes_on(engine: Engine) -> None:
     assert result(engine, job(4)).picture.width == 64
 
 
+@pytest.mark.parametrize("scale", [1, 2])
+def test_stop_keeps_what_is_there_and_tells_where(engine: Engine, scale: int) -> None:
+    settings = Settings(size=160, iterations=40, device="cpu")
+    transparent = rgba(PHOTO, 240)
+    transparent[3, :, :100] = 0.25
+    content = pictures.to_wire(transparent)
+    done = None
+    for event in engine.run(job(20 + scale, content=content, settings=settings, report_every=50)):
+        if isinstance(event, Progress) and event.scale == scale:
+            engine.stop(20 + scale)
+        done = event
+    assert isinstance(done, Result)
+    stopped = done.report["stopped"]
+    assert (stopped["scale"], stopped["scales"]) == (scale, 2)
+    assert stopped["iteration"] < stopped["iterations"]
+    last = done.trace[-1]
+    assert (last["scale"], last["iteration"]) == (scale, stopped["iteration"])
+    assert done.report["scales"][-1] == last
+    assert done.report["likeness"]["after"] != done.report["likeness"]["before"]
+    painted = pictures.from_wire(done.picture)
+    assert painted.shape == transparent.shape
+    assert bool((painted[3] == transparent[3]).all())
+    assert float((painted[:3] - transparent[:3]).abs().mean()) > 0.01
+
+
+def test_stop_after_the_end_or_of_another_job_changes_nothing(engine: Engine) -> None:
+    engine.stop(30)
+    engine.stop(99)
+    assert result(engine, job(31)).report["stopped"] is None
+    # An order that comes before its job still counts.
+    assert result(engine, job(30)).report["stopped"]["iteration"] == 1
+
+
+def test_how_long_jobs_will_take_is_told_while_one_is_running(engine: Engine) -> None:
+    """And from then on by every engine: the first one here may have learned of the device what the others need."""
+    settings = Settings(quality="high", size=256, device="cpu")
+    events = engine.run(job(21, settings=settings))
+    seen = [next(events), next(events)]
+    small, large, two, unknown, nowhere = (
+        engine.estimate(Estimate(number, contents, [[0, 0]], wanted, reported=True))
+        for number, (contents, wanted) in enumerate(
+            [
+                ([[512, 384]], settings),
+                ([[512, 384]], dataclasses.replace(settings, size=512)),
+                ([[512, 384], [512, 384]], settings),
+                ([[512, 384]], dataclasses.replace(settings, precision="bfloat16")),
+                ([[512, 384]], dataclasses.replace(settings, device="mps")),
+            ]
+        )
+    )
+    assert isinstance(next(events), Progress), "the job did not go on"
+    engine.cancel(21)
+    with pytest.raises(JobCancelled):
+        seen.extend(events)
+    assert small.seconds is not None and large.seconds is not None and two.seconds is not None
+    assert small.seconds < large.seconds
+    assert two.seconds == pytest.approx(2 * small.seconds, rel=0.5)
+    assert [small.id, large.id, two.id] == [0, 1, 2]
+    assert (small.kind, small.name) == ("cpu", engine.hello.devices["cpu"])
+    assert (unknown.seconds, unknown.name) == (None, small.name)
+    assert (nowhere.seconds, nowhere.name) == (None, "")
+    with Engine() as other:
+        assert other.estimate(Estimate(1, [[512, 384]], [[0, 0]], settings)).seconds is not None
+
+
+def test_an_idle_engine_finds_out_by_itself_how_fast_it_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    question = Estimate(1, [[512, 384]], [[800, 600]])
+    with Engine() as started:
+        assert started.estimate(question).seconds is None
+        deadline = time.monotonic() + 120
+        while started.estimate(question).seconds is None and time.monotonic() < deadline:
+            time.sleep(0.2)
+        assert started.estimate(question).seconds is not None
+        while not list(tmp_path.rglob("clock.json")) and time.monotonic() < deadline:
+            time.sleep(0.2)
+    assert list(tmp_path.rglob("clock.json"))
+
+
+def test_a_question_to_an_engine_that_died_is_answered_with_a_sentence() -> None:
+    with Engine() as started:
+        os.kill(started.process_id, 9)
+        for _ in range(2):
+            with pytest.raises(EngineError, match="stopped unexpectedly"):
+                started.estimate(Estimate(1, [[64, 48]], []))
+
+
 def test_a_sweep_sends_its_cells_as_they_finish_and_ranks_them(engine: Engine) -> None:
     settings = Settings(quality="draft", size=48, iterations=3, device="cpu")
     vary: dict[str, list[Any]] = {"tileable": [True, False], "strength": [20, 80]}
-    events = list(engine.sweep(Sweep(job(11, settings=settings), vary, "style")))
+    events = list(engine.sweep(Sweep(job(11, settings=settings), vary, "style", [0, 1])))
     cells = [event for event in events if isinstance(event, Cell)]
-    assert [cell.place for cell in cells] == [[0, 0], [0, 1], [1, 0], [1, 1]]
+    assert [cell.place for cell in cells] == [[0, 1], [0, 0], [1, 1], [1, 0]], "not from the center outwards"
     fractions = [event.fraction for event in events if isinstance(event, Progress)]
     assert fractions == sorted(fractions)
     assert fractions[-1] == 1
@@ -159,12 +259,12 @@ def test_cancel_stops_a_sweep_and_the_engine_goes_on(engine: Engine) -> None:
 @pytest.mark.parametrize(
     ("vary", "score", "sentence"),
     [
-        ({"strenght": [20]}, "balance", "There is no setting 'strenght'"),
+        ({"strenght": [20]}, "balance", "There is no setting “strenght”"),
         ({"strength": [20, 300]}, "balance", r"strength is 300.0; it must lie between 0.0 and 100.0\."),
         ({"seed": list(range(401))}, "balance", "These are 401 cells, and a grid has at most 400"),
         ({}, "balance", "Nothing is varied"),
         ({"blend": ["60,40"]}, "balance", "2 numbers in “blend”; give one for each"),
-        ({"strength": [20]}, "beauty", "There is no score 'beauty'; choose balance, "),
+        ({"strength": [20]}, "beauty", "There is no score “beauty”; choose one of balance, "),
     ],
 )
 def test_a_sweep_that_cannot_be_done_gets_one_sentence(

@@ -32,6 +32,8 @@ def _environment(gimp: Gimp, module: str) -> dict[str, str]:
         return {"NEURAL_STYLE_ENGINE_DIR": str(gimp.folder / "nowhere")}
     if module == "faulty_engine":
         return {"NEURAL_STYLE_ENGINE": f"python3 {_FAULTY_ENGINE} {gimp.folder / 'fault'}"}
+    if module == "chinese":
+        return {"LANGUAGE": "zh_CN"} | ({"LANG": "zh_CN.UTF-8"} if gimp.root else {})
     return {}
 
 

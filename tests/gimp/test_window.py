@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import ast
+import json
 import os
 import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.gimp_root import REPOSITORY, Gimp
 
-_TITLE = "Neural Style Transfer"
+_TITLE, _PROGRESS, _RESTYLE = "Neural Style Transfer", "Painting", "Restyle"
+_EXPLORE = "^Explore$"
 _WIDTH, _HEIGHT = 1600, 1200
 _STYLE = "van_gogh_village_street_in_auvers.jpg"
-_ADD, _SECOND_STYLE = "Add Styles", "hokusai_poppies.jpg"
+_SECOND_STYLE = "hokusai_poppies.jpg"
 _MADE = [f"two — {_STYLE}", "two", f"one — {_STYLE}", "one"]
+
+
+# Places in the dialog: pixels from its right and its upper edge.
+_PRESETS = (200, 28)
+_MENU_OF_PRESETS = (30, 28)
+_STARTERS = (530, 110)
+_LAST_OF_THE_FIRST_ROW = (75, 185)
 
 
 class Window:
@@ -27,8 +37,9 @@ class Window:
 
     def __init__(self, gimp: Gimp) -> None:
         self._gimp = gimp
-        for remembered in (gimp.home / ".config" / "GIMP").glob("*/plug-in-settings"):
+        for remembered in (gimp.home / ".config").glob("GIMP/*/plug-in-settings"):
             shutil.rmtree(remembered)
+        shutil.rmtree(gimp.home / ".config" / "neural-style", ignore_errors=True)
         code = (
             f"import sys; sys.path.insert(0, {str(REPOSITORY)!r})\n"
             "from tests.gimp.inside import listener; listener.show_and_listen()"
@@ -81,9 +92,50 @@ class Window:
             self._command("xdotool", "key", key)
             time.sleep(0.5)
 
+    def click_at_part(self, title: str, x: float, y: float, held: str = "") -> None:
+        """Click into the window with this title, at parts of its width and height, while a key is held, if any."""
+        window = self.find(title)
+        assert window is not None, f"there is no window {title}"
+        geometry = self._command("xdotool", "getwindowgeometry", "--shell", window)
+        size = dict(line.split("=") for line in geometry.split())
+        place = [str(round(x * int(size["WIDTH"]))), str(round(y * int(size["HEIGHT"])))]
+        pressed = ["keydown", held, "click", "1", "keyup", held] if held else ["click", "1"]
+        self._command("xdotool", "mousemove", "--window", window, *place, "sleep", "0.3", *pressed)
+        time.sleep(0.5)
+
     def type(self, text: str) -> None:
         self._command("xdotool", "type", "--delay", "20", text)
         time.sleep(0.5)
+
+    def click(self, right: int, top: int, title: str) -> None:
+        """Click so many pixels from the right and the upper edge of the window with this title."""
+        x, y = self.point(right, top, title)
+        self._command("xdotool", "mousemove", str(x), str(y), "click", "1")
+        time.sleep(0.5)
+
+    def drag(self, start: tuple[int, int], end: tuple[int, int]) -> None:
+        """Drag the mouse from one point of the display to another."""
+        self._command("xdotool", "mousemove", *map(str, start), "mousedown", "1")
+        for part in range(1, 11):
+            x, y = (round(a + (b - a) * part / 10) for a, b in zip(start, end, strict=True))
+            self._command("xdotool", "mousemove", str(x), str(y))
+            time.sleep(0.1)
+        self._command("xdotool", "mouseup", "1")
+
+    def point(self, right: int, top: int, title: str) -> tuple[int, int]:
+        """The place on the display so many pixels from the right and the upper edge of the window with this title."""
+        window = self.find(title)
+        assert window is not None, f"there is no window {title}"
+        told = self._command("xdotool", "getwindowgeometry", "--shell", window).split()
+        place = dict(line.split("=") for line in told)
+        return int(place["X"]) + int(place["WIDTH"]) - right, int(place["Y"]) + top
+
+    def offer(self, *files: Path) -> subprocess.Popen[Any]:
+        """A window at the display's lower edge from which files can be dragged, as from a file manager."""
+        source = [str(REPOSITORY / "tests" / "gimp" / "drag_source.py"), *(file.as_uri() for file in files)]
+        started = self._gimp.popen(["python3", *source], environment=self._environment, stdout=subprocess.DEVNULL)
+        self.wait_for(lambda: self.find("Files to drag"), "the files", 30)
+        return started
 
     def open_dialog(self) -> None:
         """From the menu: Filters ▸ Artistic ▸ Neural Style Transfer…"""
@@ -97,9 +149,17 @@ class Window:
         self._command("import", "-window", found, "-crop", "170x200+230+100", "-depth", "8", f"rgb:{pixels}")
         return pixels.read_bytes()
 
-    def cancel_progress(self) -> None:
-        """Click on *Cancel* beside the progress bar, left of the docks of a new profile."""
-        self._command("xdotool", "mousemove", str(_WIDTH - 282), str(_HEIGHT - 18), "click", "1")
+    def stop_painting(self) -> None:
+        """Press *Stop Here and Keep*, which is there once there is something to keep, until the window closes."""
+
+        def press() -> bool:
+            if (window := self.find(_PROGRESS)) is not None:
+                # To this window alone: once it has closed the keys would open one of GIMP's menus.
+                self._command("xdotool", "key", "--window", window, "alt+s")
+                time.sleep(0.5)
+            return self.find(_PROGRESS) is None
+
+        self.wait_for(press, "the painting to stop", 120)
 
     def picture(self, name: str) -> None:
         """Keep what is on the display, to be looked at."""
@@ -174,9 +234,9 @@ def test_proofs_follow_the_settings_and_end_with_the_window(window: Window) -> N
     window.keys("alt+g", title=_TITLE)
     window.wait_for(lambda: change() > 20, "a proof of another engine", 120)
 
-    window.keys("alt+e", title=_TITLE)
+    window.keys("alt+v", title=_TITLE)
     window.wait_for(lambda: change() < 2, "the picture while there is no preview", 10)
-    window.keys("alt+e", title=_TITLE)
+    window.keys("alt+v", title=_TITLE)
     window.wait_for(lambda: change() > 20, "a proof in progress", 120)
     window.keys("Escape", title=_TITLE)
     window.wait_for(lambda: not window.find(_TITLE), "the dialog to close", 10)
@@ -185,26 +245,42 @@ def test_proofs_follow_the_settings_and_end_with_the_window(window: Window) -> N
     assert not window.ask("image.is_dirty()")
 
 
-def test_progress_is_told_and_cancel_leaves_the_image_and_no_engine(window: Window) -> None:
+def test_cancel_in_mid_run_leaves_the_image_and_no_engine(window: Window) -> None:
     window.open_dialog()
     window.wait_for(window.engines, "the engine", 30)
     engines = window.engines()
     window.keys("alt+o", title=_TITLE)
+    window.wait_for(lambda: window.find(_PROGRESS), "the window with the progress", 30)
     time.sleep(12)
     window.picture("progress")
     assert window.engines() == engines, "another engine than the preview's"
-    window.cancel_progress()
-    window.wait_for(lambda: not window.engines(), "the engine to end", 5)
+    window.keys("Escape", title=_PROGRESS)
+    window.wait_for(lambda: not window.find(_PROGRESS), "the window to close", 10)
+    window.wait_for(lambda: not window.engines(), "the engine to end", 10)
     window.picture("cancelled")
     assert window.layers() == ["two", "one"]
     assert not window.ask("image.is_dirty()")
 
 
+def test_stop_here_and_keep_in_mid_run_adds_what_is_there_in_one_undo_step(window: Window) -> None:
+    window.open_dialog()
+    window.keys("alt+o", title=_TITLE)
+    window.wait_for(lambda: window.find(_PROGRESS), "the window with the progress", 30)
+    window.stop_painting()
+    window.wait_for(lambda: len(window.layers()) == 3, "the layer that was begun", 30)
+    window.wait_for(lambda: not window.engines(), "the engine to end", 10)
+    told = window.ask("stage.recipe(image.get_selected_layers()[0])")
+    assert told["stopped"]["scale"] < told["stopped"]["scales"]
+    window.keys("ctrl+z")
+    window.wait_for(lambda: window.layers() == ["two", "one"], "undo", 20)
+    window.ask("image.set_selected_layers(image.get_layers())")
+
+
 def test_ok_makes_all_layers_in_one_undo_step_and_repeat_last_repeats(window: Window) -> None:
     window.open_dialog()
     window.keys("alt+q", "Down", "Down", "alt+a", title=_TITLE)
-    # From the last of the widgets in front past the expander to the pages, and there to the size.
-    window.keys("alt+p", "Tab", "Tab", "Right", "Right", "Right", "alt+w", "ctrl+a", "4", "0", "Tab", title=_TITLE)
+    # From the tab of the advanced settings to their pages, and there to the size.
+    window.keys("Tab", "Right", "Right", "alt+w", "ctrl+a", "4", "0", "Tab", title=_TITLE)
     window.picture("settings")
     window.keys("alt+o", title=_TITLE)
     window.wait_for(lambda: window.layers() == _MADE, "the new layers", 180)
@@ -228,19 +304,88 @@ def test_ok_makes_all_layers_in_one_undo_step_and_repeat_last_repeats(window: Wi
     assert window.engines() == []
 
 
-def test_a_second_style_and_its_region_are_chosen_in_the_window(window: Window) -> None:
+def test_restyle_shows_how_a_layer_was_made_and_replaces_it_in_one_undo_step(window: Window) -> None:
+    before = window.layers()
+    window.ask("image.set_selected_layers(image.get_layers()[:1])")
+    told = window.ask("stage.recipe(image.get_layers()[0])")
+    window.keys("alt+r", "a", "y")
+    window.wait_for(lambda: window.find(_RESTYLE), "the dialog", 30)
+    window.picture("restyle")
+    window.keys("alt+q", "Up", "alt+o", title=_RESTYLE)
+    made = "stage.recipe(image.get_layers()[0])['settings']"
+    window.wait_for(lambda: window.ask(made) != told["settings"], "the layer to be painted anew", 180)
+    assert window.ask(made) == told["settings"] | {"quality": "high"}
+    assert window.layers() == before
+    window.keys("ctrl+z")
+    window.wait_for(lambda: window.ask("stage.recipe(image.get_layers()[0])") == told, "undo", 20)
+    assert window.layers() == before
+
+
+def test_explore_takes_a_cells_settings_and_adds_checked_ones_as_a_group_in_one_undo_step(window: Window) -> None:
+    before = window.layers()
+    window.ask("image.set_selected_layers(image.get_layers()[-1:])")
+    window.open_dialog()  # with the settings of the tests before
+    window.keys("alt+x", title=_TITLE)
+    window.wait_for(lambda: window.find(_EXPLORE), "the window with the variations", 30)
+    # The present cell is in the middle; on its right are those of strength 70 and 90.
+    window.click_at_part(_EXPLORE, 0.7, 0.5)
+    window.click_at_part(_EXPLORE, 0.7, 0.5, held="ctrl")
+    window.click_at_part(_EXPLORE, 0.89, 0.5, held="ctrl")
+    window.picture("explore")
+    window.keys("alt+a", title=_EXPLORE)
+    names = ["Strength 70, Stroke size 100 %", "Strength 90, Stroke size 100 %"]
+    group = "[[each.get_name() for each in image.get_layers()[-2].get_children()], image.get_layers()[-2].get_name()]"
+    window.wait_for(lambda: len(window.layers()) > len(before), "the group", 180)
+    assert window.ask(group) == [names, f"one — {_STYLE} #1"]
+    assert window.ask("stage.recipe(image.get_layers()[-2].get_children()[1])['settings']['strength']") == 90
+    window.keys("ctrl+z")
+    window.wait_for(lambda: window.layers() == before, "undo", 20)
+
+    window.open_dialog()
+    window.keys("alt+x", title=_TITLE)
+    window.wait_for(lambda: window.find(_EXPLORE), "the window with the variations", 30)
+    window.keys("Escape", title=_EXPLORE)
+    window.wait_for(lambda: not window.find(_EXPLORE), "the variations to close", 10)
+    window.keys("Escape", title=_TITLE)
+    window.wait_for(lambda: not window.engines(), "the engine to end", 20)
+    assert window.layers() == before
+
+
+def test_styles_are_chosen_with_the_mouse_and_a_preset_brings_settings_back(window: Window, gimp: Gimp) -> None:
     before = window.layers()
     window.ask("image.set_selected_layers(image.get_layers()[-1:])")
     window.open_dialog()  # with the settings of the test before
-    window.keys("alt+a", "alt+d", title=_TITLE)
-    window.wait_for(lambda: window.find(_ADD), "the file chooser", 30)
-    window.type(str(REPOSITORY / "plugin" / "styles" / _SECOND_STYLE))
-    window.keys("Return", title=_ADD)
-    window.wait_for(lambda: not window.find(_ADD), "the file chooser to close", 30)
-    window.keys("alt+b", "shift+Tab", "shift+Tab", "shift+Tab", "Down", "Down", title=_TITLE)
+    window.click(*_MENU_OF_PRESETS, title=_TITLE)
+    window.keys("Down", "Return", title=_TITLE)
+    window.wait_for(lambda: window.find("Save Preset"), "the question for a name", 10)
+    window.keys(title="Save Preset")
+    window.type("small & quick")
+    window.keys("Return", title="Save Preset")
+    window.wait_for(lambda: not window.find("Save Preset"), "the name to be taken", 10)
+    (file,) = (gimp.home / ".config" / "neural-style" / "presets").iterdir()
+    assert json.loads(file.read_text(encoding="utf-8"))["settings"] == {"quality": "gatys", "size": 40}
+
+    window.keys("alt+q", "Home", title=_TITLE)  # a draft, which is none of the presets
+    window.picture("changed")
+    window.click(*_PRESETS, title=_TITLE)
+    window.keys("Down", "Return", title=_TITLE)
+
+    dropped = [gimp.folder / "one.jpg", gimp.folder / "two.jpg"]
+    for path in dropped:
+        shutil.copy(REPOSITORY / "plugin" / "styles" / _STYLE, path)
+    files = window.offer(*dropped)
+    window.drag((150, 1040), window.point(*_LAST_OF_THE_FIRST_ROW, title=_TITLE))
+    time.sleep(1)
+    files.kill()
+    files.wait(30)
+    window.picture("dropped")
+    window.click(*_STARTERS, title=_TITLE)
+    window.click(*_LAST_OF_THE_FIRST_ROW, title=_TITLE)
+    window.keys("alt+q", "shift+Tab", "shift+Tab", "Down", "Down", title=_TITLE)
     window.picture("styles")
     window.keys("alt+o", title=_TITLE)
     window.wait_for(lambda: len(window.layers()) > len(before), "the new layer", 180)
     told = window.ask("stage.recipe(image.get_selected_layers()[0])")
-    assert [style["name"] for style in told["styles"]] == [_STYLE, _SECOND_STYLE]
-    assert [style["region"] for style in told["styles"]] == [None, before[0]]
+    assert [style["name"] for style in told["styles"]] == [_SECOND_STYLE, "two.jpg"]
+    assert [style["region"] for style in told["styles"]] == [before[0], None]
+    assert (told["settings"]["quality"], told["settings"]["size"]) == ("gatys", 40)

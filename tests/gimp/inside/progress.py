@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from unittest import mock
 
-from gi.repository import Gimp, Gio
+from gi.repository import Gimp
 
-from plugin.gimp import order, procedure
-from plugin.settings import Settings
-from tests.gimp.inside.stage import FAST, STYLE, new_image, new_layer, tree
+from plugin import duration
+from plugin.gimp import procedure
+from tests.gimp.inside.stage import new_image, new_layer, order, tree
 
 
 def _told(image: Gimp.Image, layers: list[Gimp.Layer]) -> tuple[list[str], list[float]]:
@@ -20,7 +20,7 @@ def _told(image: Gimp.Image, layers: list[Gimp.Layer]) -> tuple[list[str], list[
         mock.patch.object(Gimp, "progress_set_text", texts.append),
         mock.patch.object(Gimp, "progress_update", values.append),
     ):
-        procedure.stylize(layers, order.of(image, [Gio.File.new_for_path(str(STYLE))], [], Settings.from_json(FAST)))
+        procedure.stylize(layers, order(image))
     return texts, values
 
 
@@ -49,8 +49,5 @@ def test_one_layer_is_not_counted() -> None:
 
 
 def test_long_times_are_told_in_minutes() -> None:
-    event = mock.Mock(scale=2, scales=4, width=362, height=271, iteration=31, iterations=80)
-    assert procedure.progress_text(event, 0, 1, 12.4) == (
-        "Neural style: scale 2 of 4 (362 × 271), iteration 31 of 80, about 12 s left"
-    )
-    assert procedure.progress_text(event, 0, 1, 240).endswith("about 4 min left")
+    assert duration.left(12.4) == "about 12 s left"
+    assert duration.left(240) == "about 4 min left"

@@ -69,8 +69,15 @@ def test_the_parasite_tells_everything_and_makes_the_same_pixels_again() -> None
 
     assert told["version"] == __version__
     assert told["source"] == "source"
+    assert told["source_size"] == [64, 48]
+    assert told["stopped"] is None
     assert told["styles"] == [
-        {"name": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "region": None}
+        {
+            "name": path.name,
+            "uri": path.as_uri(),
+            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+            "region": None,
+        }
         for path in (STYLE, PHOTOGRAPH)
     ]
     assert told["settings"] == _GIVEN

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from gi.repository import Gegl, Gimp
 
+import plugin.gimp  # noqa: F401  it asks for the versions of GTK and the others
+
 
 def run(module: str, report: str) -> None:
     """``report`` is a file of JSON: for each test its ``seconds`` and the ``failure``, or null."""

@@ -19,6 +19,10 @@ gi.require_version("Gegl", "0.4")
 gi.require_version("Gimp", "3.0")
 from gi.repository import Babl, Gegl, Gimp, Gio  # noqa: E402
 
+from plugin.gimp import order as orders  # noqa: E402
+from plugin.gimp.order import Order  # noqa: E402
+from plugin.settings import Settings  # noqa: E402
+
 REPOSITORY = Path(__file__).resolve().parents[3]
 STYLE = REPOSITORY / "plugin" / "styles" / "hokusai_great_wave.jpg"
 PHOTOGRAPH = REPOSITORY / "plugin" / "samples" / "chelsea.jpg"
@@ -148,15 +152,22 @@ def stylize(
     **given: Any,
 ) -> Outcome:
     """Run the procedure as a script does; settings are named with underscores."""
-    procedure = Gimp.get_pdb().lookup_procedure("plug-in-neural-style")
+    given = {
+        "style": Gio.File.new_for_path(str(style)) if style else None,
+        "more_styles": [str(path) for path in more_styles],
+        "regions": list(regions),
+    } | (FAST | given)
+    return call("plug-in-neural-style", image, drawables, **given)
+
+
+def call(name: str, image: Gimp.Image, drawables: Sequence[Gimp.Drawable], **given: Any) -> Outcome:
+    """Run one of the filter's procedures with some of its arguments, named with underscores."""
+    procedure = Gimp.get_pdb().lookup_procedure(name)
     config = procedure.create_config()
     config.set_property("run-mode", Gimp.RunMode.NONINTERACTIVE)
     config.set_property("image", image)
     config.set_core_object_array("drawables", list(drawables))
-    config.set_property("style", Gio.File.new_for_path(str(style)) if style else None)
-    config.set_property("more-styles", [str(path) for path in more_styles])
-    config.set_property("regions", list(regions))
-    for name, value in (FAST | given).items():
+    for name, value in given.items():
         config.set_property(name.replace("_", "-"), value)
     values = procedure.run(config)
     status = values.index(0)
@@ -170,6 +181,11 @@ def styled(image: Gimp.Image, drawables: Sequence[Gimp.Drawable], *more: Any, **
     outcome = stylize(image, drawables, *more, **given)
     assert outcome.status == SUCCESS, outcome.sentence
     return outcome.layers
+
+
+def order(image: Gimp.Image) -> Order:
+    """The order of a fast run with one style, for tests that call the filter's own code."""
+    return orders.of(image, [Gio.File.new_for_path(str(STYLE))], [], Settings.from_json(FAST))
 
 
 def recipe(layer: Gimp.Layer) -> dict[str, Any]:

@@ -7,10 +7,9 @@ from unittest import mock
 from gi.repository import Gimp, Gio
 
 from plugin import locations
-from plugin.gimp import order, procedure
+from plugin.gimp import procedure
 from plugin.gimp.layers import Refusal
-from plugin.settings import Settings
-from tests.gimp.inside.stage import ERROR, FAST, STYLE, engines, new_image, new_layer, tree, unchanged
+from tests.gimp.inside.stage import ERROR, STYLE, engines, new_image, new_layer, order, tree, unchanged
 
 
 def test_a_layer_that_is_deleted_while_it_is_painted() -> None:
@@ -21,11 +20,10 @@ def test_a_layer_that_is_deleted_while_it_is_painted() -> None:
         if one.is_valid():
             image.remove_layer(one)
 
-    wanted = order.of(image, [Gio.File.new_for_path(str(STYLE))], [], Settings.from_json(FAST))
     sentence = ""
     with mock.patch.object(Gimp, "progress_update", delete):
         try:
-            procedure.stylize([one, two], wanted)
+            procedure.stylize([one, two], order(image))
         except Refusal as refusal:
             sentence = str(refusal)
 

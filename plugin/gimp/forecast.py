@@ -1,0 +1,104 @@
+"""How long the painting will take, said anew whenever the settings change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from gi.repository import Gimp, GLib, GObject
+
+from plugin import duration
+from plugin.gimp import layers, order, style
+from plugin.gimp.layers import Box, Refusal
+from plugin.gimp.studio import Studio
+from plugin.protocol import Estimate, Estimated
+from plugin.words import _
+
+_PAUSE_MILLISECONDS = 200
+"""After a change: whoever drags a scale makes many."""
+
+_AGAIN_SECONDS = 2
+"""Between two questions about the same: meanwhile the engine learns from what it paints."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What the window is about: the layers to be painted, ``part`` of them or what is selected, and how."""
+
+    image: Gimp.Image
+    sources: Sequence[Gimp.Layer]
+    part: Box | None
+    config: Gimp.ProcedureConfig
+
+    def estimate(self) -> Estimate:
+        """What the engine needs to know to say how long it will take.
+
+        Raises:
+            Refusal: it cannot be painted.
+        """
+        regions = self.config.get_property("regions") or []
+        selected = not Gimp.Selection.is_empty(self.image) and not order.takes_whole_layer(self.image, regions)
+        boxes = [layers.box(layer, selected, self.part) for layer in self.sources]
+        return Estimate(
+            id=0,
+            contents=[[box.width, box.height] for box in boxes],
+            styles=[[0, 0]] * len(style.chosen(self.config)),
+            settings=order.settings_of(self.config),
+            grey=self.image.get_base_type() == Gimp.ImageBaseType.GRAY,
+            reported=True,
+        )
+
+
+class Forecast:
+    """Asks the studio how long what is chosen will take, until it is closed.
+
+    Args:
+        show: told a sentence, or nothing where there is none to say.
+    """
+
+    def __init__(self, subject: Subject, studio: Studio, show: Callable[[str], None]) -> None:
+        self._subject, self._studio, self._show = subject, studio, show
+        self._number = self._timer = 0
+        self._handler = subject.config.connect("notify", self._change)
+        self._ask()
+
+    def close(self) -> None:
+        """Ask and say nothing more."""
+        self._subject.config.disconnect(self._handler)
+        self._wait(None)
+        self._number += 1
+
+    def _change(self, _config: Gimp.ProcedureConfig, _property: GObject.ParamSpec) -> None:
+        self._wait(_PAUSE_MILLISECONDS)
+
+    def _wait(self, milliseconds: int | None) -> None:
+        """Ask so much later, or not at all."""
+        if self._timer:
+            GLib.source_remove(self._timer)
+        self._timer = GLib.timeout_add(milliseconds, self._ask) if milliseconds else 0
+
+    def _ask(self) -> bool:
+        self._timer = 0
+        self._number += 1
+        try:
+            asked = self._subject.estimate()
+        except Refusal:
+            self._show("")  # whoever paints it will be told
+        else:
+            self._studio.estimate(asked, partial(self._tell, self._number))
+        return GLib.SOURCE_REMOVE
+
+    def _tell(self, number: int, answer: Estimated) -> None:
+        if number == self._number:
+            self._show(sentence(answer))
+            self._wait(_AGAIN_SECONDS * 1000)
+
+
+def sentence(answer: Estimated) -> str:
+    """How long it will take on what; nothing where that is not known."""
+    if answer.seconds is None:
+        return ""
+    if answer.kind == "cpu":
+        return _("{about} on this computer's CPU").format(about=duration.about(answer.seconds))
+    return _("{about} on {device}").format(about=duration.about(answer.seconds), device=answer.name)

@@ -1,0 +1,154 @@
+"""*Restyle…*: a layer that was painted earlier, painted anew from its source, with what was changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gi.repository import Gimp, Gio, GObject
+
+from plugin import locations
+from plugin.gimp import layers, order, painting, parasite, style
+from plugin.gimp.layers import Box, Refusal
+from plugin.gimp.order import Order
+from plugin.gimp.parasite import StyleTold, Told
+from plugin.gimp.studio import Studio
+from plugin.settings import TABLE
+from plugin.words import _
+
+NAMES = ("replace",)
+"""The arguments, as the window shows them."""
+
+_FROM_LAYER = "defaults-from-layer"
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """A painted layer, what it tells of how it was made, and the layer that it was made from."""
+
+    layer: Gimp.Layer
+    told: Told
+    source: Gimp.Layer
+
+    def fill(self, config: Gimp.ProcedureConfig, everything: bool) -> None:
+        """Give the arguments the values of when the layer was made: those at their defaults, or everything."""
+        if everything:
+            config.set_property(_FROM_LAYER, True)
+        if not config.get_property(_FROM_LAYER):
+            return
+        for setting in TABLE:
+            if everything or (config.get_property(setting.dashed) or setting.kind()) == setting.default:
+                config.set_property(setting.dashed, getattr(self.told.settings, setting.name))
+        if everything or style.chosen(config)[0] is None:
+            first, *more = (_file(told) for told in self.told.styles)
+            style.choose(config, first)
+            config.set_property("more-styles", [file.get_uri() for file in more])
+            config.set_property("regions", [told.region or "" for told in self.told.styles])
+        # What a person has seen in the window is repeated as they saw it.
+        config.set_property(_FROM_LAYER, not everything)
+
+    def restyle(self, wanted: Order, replaces: bool, studio: Studio | None) -> Gimp.Layer:
+        """Paint the source anew and return the layer that has it, in the place of the earlier one or above it.
+
+        Raises:
+            Refusal, client.EngineError, client.JobCancelled: as :func:`plugin.gimp.procedure.stylize`.
+        """
+        look = wanted.look(self.source, self.part)
+        was_named = order.layer_name(self.told.source, [style.name for style in self.told.styles])
+        (note,) = painting.paint([look], [wanted], studio)
+        if not self.layer.is_valid():
+            sentence = _("“{layer}” was deleted while it was being painted anew; nothing was added.")
+            raise Refusal(sentence.format(layer=was_named))
+        own_name = self.layer.get_name()
+        # One that a person gave stays.
+        name = wanted.layer_name(look.name) if own_name.startswith(was_named) else own_name
+        return layers.revise(self.layer, look, name, note, replaces)
+
+    @property
+    def part(self) -> Box:
+        """What was painted of the source, at the source's present size."""
+        box, (width, height) = self.told.box, self.told.source_size
+        present = self.source.get_width(), self.source.get_height()
+        left, right = (_scaled(edge, width, present[0]) for edge in (box.x, box.x + box.width))
+        top, bottom = (_scaled(edge, height, present[1]) for edge in (box.y, box.y + box.height))
+        return Box(left, top, right - left, bottom - top)
+
+
+def describe(procedure: Gimp.Procedure) -> None:
+    """Say what the procedure is."""
+    procedure.set_sensitivity_mask(Gimp.ProcedureSensitivityMask.DRAWABLE)
+    procedure.set_documentation(
+        _("Paint a layer anew that Neural Style Transfer has painted"),
+        _(
+            "Takes styles, settings and the source from what the layer tells of how it was made. Arguments that are "
+            "left at their defaults are as they were then. Its mask, opacity, mode and place stay."
+        ),
+        procedure.get_name(),
+    )
+    procedure.set_menu_label(_("Rest_yle…"))
+
+
+def add_arguments(procedure: Gimp.Procedure) -> None:
+    """Register the arguments that the other procedure does not have."""
+    flags = GObject.ParamFlags.READWRITE
+    procedure.add_boolean_argument(
+        "replace", _("Replace this layer"), _("Off adds the new painting above the old one."), True, flags
+    )
+    procedure.add_boolean_argument(
+        _FROM_LAYER,
+        _("Defaults from the layer"),
+        _(
+            "Arguments that are left at their defaults are as they were when the layer was made; without this they "
+            "are the defaults. No style takes all styles and regions from the layer."
+        ),
+        True,
+        flags,
+    )
+
+
+def find(image: Gimp.Image, selected: Sequence[Gimp.Layer]) -> Earlier:
+    """The layer to paint anew.
+
+    Raises:
+        Refusal: it is not one layer, or none that was painted, or its source is not there any more.
+    """
+    if len(selected) > 1:
+        raise Refusal(_("Several layers are selected; select the one to restyle and try again."))
+    (layer,) = selected
+    told = parasite.read(layer)
+    source = _source(image, layer, told)
+    if source is None:
+        sentence = _(
+            "“{source}”, from which “{layer}” was painted, is not in this image any more; bring it back with Undo, or "
+            "use Neural Style Transfer on another layer."
+        )
+        raise Refusal(sentence.format(source=told.source, layer=layer.get_name()))
+    return Earlier(layer, told, source)
+
+
+def _source(image: Gimp.Image, layer: Gimp.Layer, told: Told) -> Gimp.Layer | None:
+    """The layer that a layer was painted from.
+
+    It may have been renamed or scaled since. But the tattoos of another image, which the painted layer may have been
+    copied from, mean other layers; so one of the two must be as it was.
+    """
+    marked = None if told.source_tattoo is None else image.get_layer_by_tattoo(told.source_tattoo)
+    named = image.get_layer_by_name(told.source)
+    if marked not in (None, layer) and (
+        marked == named or (marked.get_width(), marked.get_height()) == told.source_size
+    ):
+        named = marked
+    return None if named == layer else named
+
+
+def _file(told: StyleTold) -> Gio.File:
+    """Where a style's file is, or was; a starter style is wherever the plug-in is now."""
+    file = Gio.File.new_for_uri(told.uri) if told.uri else Gio.File.new_for_path(told.name)
+    starter = locations.PLUG_IN_ROOT / "plugin" / "styles" / told.name
+    if not file.query_exists(None) and starter.is_file():
+        return Gio.File.new_for_path(str(starter))
+    return file
+
+
+def _scaled(edge: int, before: int, now: int) -> int:
+    return min(max(round(edge * now / before), 0), now)

@@ -1,0 +1,264 @@
+"""What the window's parts do with the arguments, without the window: styles at hand, several of them, presets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from unittest import mock
+
+from gi.repository import GdkPixbuf, Gimp, GimpUi, Gio, GLib, Gtk
+
+from plugin import locations, presets, recent, starters
+from plugin.gimp import questions
+from plugin.gimp.gallery import Gallery
+from plugin.gimp.layers import Refusal
+from plugin.gimp.presets import PresetBar
+from plugin.gimp.styles import StyleList, StyleRows
+from plugin.gimp.thumbnails import Background
+from plugin.gimp.tiles import Page, Tile
+from plugin.presets import Preset
+from plugin.settings import Settings
+from tests.gimp.inside.stage import FOLDER, STYLE, new_image, new_layer
+
+_POPPIES = starters.FOLDER / "hokusai_poppies.jpg"
+
+
+def _config() -> Gimp.ProcedureConfig:
+    return Gimp.get_pdb().lookup_procedure("plug-in-neural-style").create_config()
+
+
+def _file(path: Path) -> Gio.File:
+    return Gio.File.new_for_path(str(path))
+
+
+def _until(ready: Callable[[], object]) -> None:
+    """Let the main loop go on until something is so."""
+    tired: list[bool] = []
+    GLib.timeout_add_seconds(60, tired.append, True)
+    while not ready():
+        GLib.MainContext.default().iteration(True)
+        assert not tired
+
+
+@contextmanager
+def _gallery(config: Gimp.ProcedureConfig) -> Iterator[tuple[StyleList, Gallery]]:
+    GimpUi.init("tests")
+    with mock.patch.object(locations, "config_folder", return_value=FOLDER / "config"):
+        background = Background()
+        styles = StyleList(config)
+        window, gallery = Gtk.Window(), Gallery(styles, background)
+        window.add(gallery)
+        window.show_all()
+        try:
+            yield styles, gallery
+        finally:
+            window.destroy()
+            background.close()
+
+
+def _pages(gallery: Gallery) -> list[Page]:
+    _, stack, _ = gallery.get_children()
+    return stack.get_children()
+
+
+def _message(gallery: Gallery) -> str:
+    return gallery.get_children()[2].get_text()
+
+
+def _click(page: Page, title: str) -> None:
+    (tile,) = [tile for tile in page.tiles if tile.get_tooltip_text().startswith(title)]
+    page.flow.emit("child-activated", tile)
+
+
+def _drop(gallery: Gallery, *paths: Path) -> None:
+    data = mock.Mock(get_uris=lambda: [path.as_uri() for path in paths])
+    gallery._drop(gallery, None, 0, 0, data)
+
+
+def _pixels(tile: Tile) -> GdkPixbuf.Pixbuf:
+    """The small picture of a tile."""
+    (picture,) = tile.get_child().get_children()
+    return picture.get_gicon()[0]
+
+
+def test_a_list_of_styles_is_the_arguments() -> None:
+    config = _config()
+    config.set_property("style", _file(STYLE))
+    config.set_property("more-styles", [str(_POPPIES)])
+    config.set_property("regions", ["", "sky"])
+    config.set_property("blend", "150,50")
+    styles = StyleList(config)
+    heard: list[None] = []
+    styles.connect("changed", lambda styles: heard.append(None))
+    assert [(entry.share, entry.region) for entry in styles.entries] == [(100, ""), (100 / 3, "sky")]
+
+    styles.add([_file(starters.FIRST)])
+    assert config.get_property("blend") == "100,33.3,50"
+    assert config.get_property("more-styles") == [_POPPIES.as_uri(), starters.FIRST.as_uri()]
+    styles.change(0, share=50.0)
+    styles.change(1, share=50.0)
+    assert config.get_property("blend") in ("", None)
+    styles.remove(0)
+    assert config.get_property("style").get_path() == str(_POPPIES)
+    assert config.get_property("regions") == ["sky", ""]
+    assert heard
+
+    styles.row = 1
+    for name, value in (("style", None), ("more-styles", []), ("regions", []), ("blend", "")):  # as a reset does
+        config.set_property(name, value)
+    assert styles.row == 0
+    _until(lambda: config.get_property("style") is not None)
+    assert config.get_property("style").get_path() == str(starters.FIRST)
+
+
+def test_what_is_open_goes_first_and_only_one_of_it() -> None:
+    image = new_image()
+    layer, other = new_layer(image, "one"), new_layer(image, "two")
+    config = _config()
+    config.set_property("style", _file(STYLE))
+    styles = StyleList(config)
+    styles.add([_file(_POPPIES)])
+    styles.row = 1
+    styles.change(1, region="sky")
+    styles.take(layer)
+    assert (config.get_property("style-layer"), config.get_property("style")) == (layer, None)
+    assert config.get_property("more-styles") == [STYLE.as_uri()]
+    assert config.get_property("regions") == ["sky", ""]
+    assert styles.row == 0
+    before = styles.entries
+    styles.row = 1
+    sentence = ""
+    try:
+        styles.take(other)
+    except Refusal as refusal:
+        sentence = str(refusal)
+    assert "Only one style can be an open layer" in sentence
+    assert [entry.key for entry in styles.entries] == [entry.key for entry in before]
+    styles.remove(0)
+    assert (config.get_property("style-layer"), config.get_property("more-styles")) == (None, [])
+
+
+def test_regions_of_another_image_are_left_out_of_the_rows() -> None:
+    image = new_image()
+    new_layer(image, "sky")
+    config = _config()
+    config.set_property("more-styles", [str(_POPPIES)])
+    config.set_property("regions", ["sky", "sea"])
+    styles = StyleList(config)
+    background = Background()
+    GimpUi.init("tests")
+    rows = StyleRows(styles, image, background)
+    assert config.get_property("regions") == ["sky", ""]
+    assert config.get_property("style").get_path() == str(starters.FIRST)
+    rows.destroy()
+    background.close()
+
+
+def test_the_gallery_takes_what_is_there_and_says_what_is_not() -> None:
+    gone = FOLDER / "gone.png"
+    broken = FOLDER / "broken.jpg"
+    broken.write_bytes(b"\xff\xd8\xff\xe0 no picture")
+    recent_file = FOLDER / "config" / "styles.json"
+    recent_file.parent.mkdir()
+    recent_file.write_text("{ broken", encoding="utf-8")
+    config = _config()
+    config.set_property("style", _file(starters.FIRST))
+    with mock.patch.object(locations, "config_folder", return_value=FOLDER / "config"):
+        assert recent.load().styles == ()
+        recent.use(gone.as_uri(), broken.as_uri())
+    with _gallery(config) as (_, gallery):
+        starting, used, _, opened = _pages(gallery)
+        assert starting.tiles[0].get_accessible().get_name() == "The Ramparts at Aigues-Mortes – Frédéric Bazille"
+        _click(starting, "Poppies – Katsushika Hokusai")
+        assert config.get_property("style").get_path() == str(_POPPIES)
+
+        missing, damaged = used.tiles
+        _until(lambda: missing.trouble and "No preview" in _words(damaged))
+        assert "Not found" in _words(missing)
+        assert "broken.jpg” cannot be shown here" in damaged.get_tooltip_text()
+        _click(used, "gone.png")
+        assert "gone.png” is not there any more" in _message(gallery)
+        assert config.get_property("style").get_path() == str(_POPPIES)
+
+        image = new_image()
+        layer = new_layer(image, "open layer")
+        opened.emit("map")
+        _click(opened, "open layer – ")
+        assert config.get_property("style-layer") == layer
+        assert _message(gallery) == ""
+
+
+def test_dropped_files_become_styles_and_are_remembered_and_others_are_told() -> None:
+    one, two, text = FOLDER / "one.jpg", FOLDER / "two.jpg", FOLDER / "notes.txt"
+    one.write_bytes(STYLE.read_bytes())
+    two.write_bytes(_POPPIES.read_bytes())
+    text.write_text("no picture", encoding="utf-8")
+    config = _config()
+    with _gallery(config) as (styles, gallery):
+        _drop(gallery, one, text, two)
+        _until(lambda: len(styles.entries) == 2)
+        assert [entry.key for entry in styles.entries] == [one.as_uri(), two.as_uri()]
+        _until(lambda: _message(gallery))
+        assert _message(gallery) == "“notes.txt” is no picture; choose another file."
+        assert recent.load().styles[:2] == (one.as_uri(), two.as_uri())
+        _drop(gallery, FOLDER / "nowhere.png")
+        _until(lambda: "nowhere.png" in _message(gallery))
+        assert len(styles.entries) == 2
+
+
+def test_a_small_picture_stands_upright() -> None:
+    """The camera's orientation says: turned by a quarter."""
+    upright = FOLDER / "turned.jpg"
+    plain = GdkPixbuf.Pixbuf.new(GdkPixbuf.Colorspace.RGB, False, 8, 200, 100)
+    plain.fill(0x3366FFFF)
+    plain.savev(str(upright), "jpeg", [], [])
+    data = upright.read_bytes()
+    orientation = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0"
+    upright.write_bytes(data[:2] + b"\xff\xe1" + (len(orientation) + 2).to_bytes(2, "big") + orientation + data[2:])
+    with _gallery(_config()) as (_, gallery):
+        gallery.take(_file(upright))
+        (tile,) = [tile for tile in _pages(gallery)[1].tiles if tile.source.get_path() == str(upright)]
+        _until(lambda: tile.get_child().get_children())
+        small, channels = _pixels(tile), 4
+        line = small.get_pixels()[40 * small.get_rowstride() :]
+        opaque = [x for x in range(small.get_width()) if line[x * channels + 3]]
+        assert (len(opaque), opaque[0]) == (48, 24)
+
+
+def _words(tile: Tile) -> Sequence[str]:
+    return [child.get_label() for child in tile.get_child().get_children() if isinstance(child, Gtk.Label)]
+
+
+def test_a_preset_sets_every_setting_and_no_style() -> None:
+    GimpUi.init("tests")
+    config = _config()
+    config.set_property("style", _file(STYLE))
+    config.set_property("more-styles", [str(_POPPIES)])
+    config.set_property("blend", "70,30")
+    config.set_property("seed", 9)
+    with mock.patch.object(locations, "config_folder", return_value=FOLDER / "config-of-presets"):
+        presets.save(Preset("strong", Settings(strength=80.0)))
+        bar = PresetBar(Gtk.Window(), config)
+        _, names, _ = bar.get_children()
+        assert names.get_active_text() == "None"
+        names.set_active_id("strong")
+        assert (config.get_property("strength"), config.get_property("seed")) == (80, 0)
+        assert config.get_property("blend") == "70,30"
+        assert config.get_property("style").get_path() == str(STYLE)
+        _until(lambda: names.get_active_id() == "strong")
+
+        config.set_property("strength", 81.0)
+        _until(lambda: names.get_active_text() == "None")
+        config.set_property("strength", 80.0)
+        _until(lambda: names.get_active_id() == "strong")
+
+        told: list[str] = []
+        broken = locations.presets_folder() / "broken.json"
+        broken.write_text('{"settings": {"strength": 70, "size": 20000}}', encoding="utf-8")
+        bar.destroy()
+        _, names, _ = PresetBar(Gtk.Window(), config).get_children()
+        with mock.patch.object(questions, "tell", lambda window, sentence: told.append(sentence)):
+            names.set_active_id("broken")
+        assert len(told) == 1 and "size is 20000; it must lie between 0 and 16384." in told[0]
+        assert (config.get_property("strength"), config.get_property("size")) == (80, 0)

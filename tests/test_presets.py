@@ -1,0 +1,113 @@
+"""A person's own presets: kept under any name, read whole or not at all."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from plugin import __version__, locations, presets
+from plugin.presets import Preset, PresetError
+from plugin.settings import Settings
+
+_STRONG = Settings(strength=80.0, preserve_colors="luminance", size=512)
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locations, "config_folder", lambda: tmp_path / "config")
+
+
+def _written(folder: Path, told: Any) -> Path:
+    file = folder / "given.json"
+    file.write_text(told if isinstance(told, str) else json.dumps(told), encoding="utf-8")
+    return file
+
+
+def test_a_preset_comes_back_and_its_file_has_the_version_and_only_what_was_changed() -> None:
+    presets.save(Preset("Rough oil", _STRONG))
+    file = presets.find("Rough oil")
+    assert presets.read(file) == Preset("Rough oil", _STRONG)
+    assert json.loads(file.read_text(encoding="utf-8")) == {
+        "preset": "Rough oil",
+        "version": __version__,
+        "settings": {"strength": 80.0, "preserve_colors": "luminance", "size": 512},
+    }
+
+
+@pytest.mark.parametrize("name", ["../up", "a/b\\c:d*?", "CON", "水墨", "💡 “x” <b>&amp;", ".", "é" * 100, "%s {name}"])
+def test_any_name_will_do(name: str) -> None:
+    presets.save(Preset(name, _STRONG))
+    presets.save(Preset("other", Settings()))
+    assert sorted(presets.kept()) == sorted([name, "other"])
+    assert {file.parent for file in presets.kept().values()} == {locations.presets_folder()}
+    presets.rename("other", f"{name}2"[-100:])
+    assert presets.read(presets.find(name)).settings == _STRONG
+
+
+def test_names_that_differ_in_capitals_or_signs_alone_are_two_presets() -> None:
+    presets.save(Preset("oil?", _STRONG))
+    presets.save(Preset("oil!", Settings()))
+    presets.save(Preset("OIL!", Settings(seed=1)))
+    assert set(presets.kept()) == {"oil!", "OIL!", "oil?"}
+    assert presets.read(presets.find("oil?")).settings == _STRONG
+
+
+def test_saving_renaming_and_deleting() -> None:
+    presets.save(Preset("one", _STRONG))
+    presets.save(Preset("one", Settings()))
+    assert presets.read(presets.find("one")).settings == Settings()
+    presets.rename("one", "two")
+    presets.rename("two", "two")
+    assert list(presets.kept()) == ["two"]
+    presets.delete("two")
+    assert presets.kept() == {}
+    with pytest.raises(PresetError, match="“two” is not there any more"):
+        presets.delete("two")
+
+
+def test_a_file_from_elsewhere_is_known_by_the_name_within_and_else_by_its_own(tmp_path: Path) -> None:
+    assert presets.read(_written(tmp_path, {"preset": " a\nb ", "settings": {}})).name == "a b"
+    assert presets.read(_written(tmp_path, {"preset": "\ud800", "settings": {}})).name == "given"
+    assert presets.read(_written(tmp_path, {"preset": 7, "settings": {"seed": 3}})) == Preset("given", Settings(seed=3))
+
+
+@pytest.mark.parametrize(
+    ("told", "sentence"),
+    [
+        ("{", "“given.json” is no preset"),
+        ("[1]", "“given.json” is no preset"),
+        ("[" * 100_000, "“given.json” is no preset"),
+        ({"settings": [1]}, "“given.json” is no preset"),
+        ({"version": "9.0", "settings": {"sparkle": 1}}, "written by version 9.0, .* no setting 'sparkle'"),
+        ({"settings": {"strength": 70, "size": 20000}}, "size is 20000; it must lie between 0 and 16384"),
+        ({"settings": {"quality": ["draft"]}}, "quality is .*; it must be one of draft"),
+        ({"settings": {"iterations": None}}, "iterations is None; it must be a number"),
+        ('{"settings": {"iterations": Infinity}}', "iterations is inf; it must be a number"),
+        ({"settings": {"style_layers": 5}}, "style-layers is 5"),
+        ({"settings": {"blend": "60,40"}}, "blend belongs to the styles"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_in_one_sentence(tmp_path: Path, told: Any, sentence: str) -> None:
+    with pytest.raises(PresetError, match=sentence) as refused:
+        presets.read(_written(tmp_path, told))
+    assert "\n" not in str(refused.value)
+
+
+def test_a_broken_file_in_the_folder_is_listed_so_that_it_can_be_deleted() -> None:
+    presets.save(Preset("whole", _STRONG))
+    (locations.presets_folder() / "broken.json").write_bytes(b"\xff\x00")
+    assert list(presets.kept()) == ["broken", "whole"]
+    with pytest.raises(PresetError, match="no preset"):
+        presets.read(presets.find("broken"))
+    presets.delete("broken")
+    assert list(presets.kept()) == ["whole"]
+
+
+def test_a_folder_that_cannot_be_written_is_told_and_nothing_is_lost(tmp_path: Path) -> None:
+    (tmp_path / "config").write_text("a file where the folder should be", encoding="utf-8")
+    with pytest.raises(PresetError, match="cannot be saved in"):
+        presets.save(Preset("one", _STRONG))
+    assert presets.kept() == {}
