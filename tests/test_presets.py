@@ -81,7 +81,7 @@ def test_a_file_from_elsewhere_is_known_by_the_name_within_and_else_by_its_own(t
         ("[1]", "“given.json” is no preset"),
         ("[" * 100_000, "“given.json” is no preset"),
         ({"settings": [1]}, "“given.json” is no preset"),
-        ({"version": "9.0", "settings": {"sparkle": 1}}, "written by version 9.0, .* no setting 'sparkle'"),
+        ({"version": "9.0", "settings": {"sparkle": 1}}, "written by version 9.0, .* no setting “sparkle”"),
         ({"settings": {"strength": 70, "size": 20000}}, "size is 20000; it must lie between 0 and 16384"),
         ({"settings": {"quality": ["draft"]}}, "quality is .*; it must be one of draft"),
         ({"settings": {"iterations": None}}, "iterations is None; it must be a number"),

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from babel.messages import Catalog, extract, mofile, pofile
 
-from plugin import grid, settings, words
+from plugin import grid, settings, starters, words
 from tests.gimp_root import REPOSITORY
 
 TEMPLATE = words.CATALOGUES / f"{words.DOMAIN}.pot"
@@ -40,7 +40,7 @@ def collect() -> Texts:
         with path.open("rb") as file:
             for _line, text, comments, _context in extract.extract("python", file, {"_": None}, ["Translators:"]):
                 found.add(text, locations=[(_name(path), 0)], auto_comments=comments)
-    for module, texts in ((settings, _of_settings()), (grid, _of_scores())):
+    for module, texts in ((settings, _of_settings()), (grid, _of_scores()), (starters, starters.titles().values())):
         for text in filter(None, texts):
             found.add(text, locations=[(_name(Path(module.__file__ or "")), 0)])
     return found

@@ -162,9 +162,8 @@ class Objective:
         if self._luma is not None:
             layers["content ssim"], of_ssim = self._dissimilarity(inside)
             gradient += of_ssim
-        tv, of_tv = self._total_variation(inside)
-        gradient = (gradient + of_tv) * (image == inside)
-        gradient.add_(image - inside, alpha=2 * self.weights.box)
+        tv = self._total_variation(inside, gradient)
+        gradient.mul_(image == inside).add_(image, alpha=2 * self.weights.box).sub_(inside, alpha=2 * self.weights.box)
         content, style = (_sum(layers, kind, image) for kind in ("content", "style"))
         return Evaluation(content, style, tv, gradient, layers)
 
@@ -272,22 +271,32 @@ class Objective:
         """With a margin as wide as half a window, so that pixels at the edge count in as many windows as others."""
         return F.pad(image, (SSIM_MARGIN,) * 4, "circular" if self._wraps else "replicate")
 
-    def _total_variation(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Weight × differences between neighbours, and its gradient."""
-        loss, gradient = image.new_zeros(()), torch.zeros_like(image)
+    def _total_variation(self, image: Tensor, gradient: Tensor) -> Tensor:
+        """Weight × differences between neighbours; adds its gradient to ``gradient``."""
+        loss = image.new_zeros(())
         for axis in (2, 3):
-            difference = image.roll(-1, axis) - image
-            if not self._wraps:
-                difference.narrow(axis, -1, 1).zero_()
-            if self.weights.relative:
-                scale = self.weights.tv / (image.numel() * 255**2)
-                loss = loss + scale * difference.square().sum()
-                difference.mul_(2 * scale)
-            else:
-                loss = loss + self.weights.tv * difference.abs().sum()
-                difference = difference.sign_().mul_(self.weights.tv)
-            gradient += difference.roll(1, axis) - difference
-        return loss, gradient
+            length = image.shape[axis]
+            # From each row or column to the next; where the picture wraps, from the last one to the first as well.
+            steps = [(range(length - 1), range(1, length))]
+            if self._wraps:
+                steps.append((range(length - 1, length), range(1)))
+            for here, there in steps:
+                difference = _part(image, axis, there) - _part(image, axis, here)
+                if self.weights.relative:
+                    scale = self.weights.tv / (image.numel() * 255**2)
+                    loss = loss + scale * torch.linalg.vector_norm(difference).square()
+                    factor = 2 * scale
+                else:
+                    loss = loss + self.weights.tv * torch.linalg.vector_norm(difference, 1)
+                    difference.sign_()
+                    factor = self.weights.tv
+                _part(gradient, axis, there).add_(difference, alpha=factor)
+                _part(gradient, axis, here).sub_(difference, alpha=factor)
+        return loss
+
+
+def _part(image: Tensor, axis: int, places: range) -> Tensor:
+    return image.narrow(axis, places.start, len(places))
 
 
 def shrink(mask: Tensor, layer: str) -> Tensor:

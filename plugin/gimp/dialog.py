@@ -100,9 +100,10 @@ def _settings(window: GimpUi.ProcedureDialog, config: Gimp.ProcedureConfig, *sty
     """The styles and what matters most on one page, all the rest on the other."""
     for name in ("strength", "style-scale"):
         window.get_scale_entry(name, 1.0)
+    choices = [setting.dashed for setting in TABLE if setting.choices]
+    for name in (*choices, *_among(config, output.CHOICES)):
+        window.get_widget(name, Gtk.ComboBox)  # GIMP 3.2 would make radio buttons of up to three
     for setting in TABLE:
-        if setting.choices:
-            window.get_widget(setting.dashed, Gtk.ComboBox)  # GIMP 3.2 would make radio buttons of up to three
         if setting.maximum is not None and setting.maximum <= 1:
             window.get_spin_scale(setting.dashed, 1.0)  # a spin button cuts the digits of so small a range
     front = window.fill_box("front", [*_IN_FRONT, *_among(config, restyle.NAMES)])

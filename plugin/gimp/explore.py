@@ -109,7 +109,7 @@ class Explore:
 
     def _arrange(self) -> None:
         top = Gtk.Box(orientation=Gtk.Orientation.HORIZONTAL, spacing=6)
-        for text, axis in ((_("A_cross:"), self._across), (_("_Down:"), self._down)):
+        for text, axis in ((_("Ac_ross:"), self._across), (_("_Down:"), self._down)):
             label = Gtk.Label.new_with_mnemonic(text)
             label.set_mnemonic_widget(axis)
             top.pack_start(label, False, False, 0)

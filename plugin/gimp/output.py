@@ -15,6 +15,9 @@ from plugin.words import _
 NAMES = ("output", "opacity", "layer-mode")
 """The arguments, as the window shows them."""
 
+CHOICES = ("output", "layer-mode")
+"""Those of them that are chosen from a list."""
+
 _NEW_LAYER, _NEW_IMAGE = "new-layer", "new-image"
 _AS_LAYER, _NORMAL = "as-layer", "normal"
 

@@ -88,7 +88,7 @@ def title(source: Source) -> str:
     if isinstance(source, Gimp.Image):
         return source.get_name() if source.is_valid() else _("Closed")
     if (path := source.get_path()) and (known := starters.titles().get(Path(path))):
-        return known
+        return _(known)
     return GLib.filename_display_name(source.get_basename() or "?")
 
 

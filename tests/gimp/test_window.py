@@ -142,13 +142,6 @@ class Window:
         self.keys("alt+r", "a", "n")
         self.wait_for(lambda: self.find(_TITLE) is not None, "the dialog", 30)
 
-    def painted(self) -> bytes:
-        """The right half of the dialog's preview, before a line is moved: R'G'B' bytes."""
-        found, pixels = self.find(_TITLE), self._gimp.folder / "preview.rgb"
-        assert found is not None
-        self._command("import", "-window", found, "-crop", "170x200+230+100", "-depth", "8", f"rgb:{pixels}")
-        return pixels.read_bytes()
-
     def stop_painting(self) -> None:
         """Press *Stop Here and Keep*, which is there once there is something to keep, until the window closes."""
 
@@ -160,6 +153,13 @@ class Window:
             return self.find(_PROGRESS) is None
 
         self.wait_for(press, "the painting to stop", 120)
+
+    def painted(self) -> bytes:
+        """The right half of the dialog's preview, before a line is moved: R'G'B' bytes."""
+        found, pixels = self.find(_TITLE), self._gimp.folder / "preview.rgb"
+        assert found is not None
+        self._command("import", "-window", found, "-crop", "170x200+230+100", "-depth", "8", f"rgb:{pixels}")
+        return pixels.read_bytes()
 
     def picture(self, name: str) -> None:
         """Keep what is on the display, to be looked at."""
