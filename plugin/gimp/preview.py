@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from gi.repository import GdkPixbuf, Gimp, Gio, GLib, GObject, Gtk, Pango
 
 from plugin import client, locations
-from plugin.gimp import layers, order, pixbufs, proof, style
+from plugin.gimp import layers, order, output, pixbufs, proof, restyle, style
 from plugin.gimp.layers import Box, Look, Refusal, View
 from plugin.gimp.proof import Proof
 from plugin.gimp.split_view import SplitView
@@ -21,7 +21,7 @@ from plugin.words import _
 IS_ON, IS_SPLIT, POSITION = "preview", "preview-split", "preview-position"
 """The procedure's auxiliary arguments: whether there is a preview, whether it has a line, and where that is."""
 
-_WITHOUT_EFFECT = {IS_ON, IS_SPLIT, POSITION, "memory"}
+_WITHOUT_EFFECT = {IS_ON, IS_SPLIT, POSITION, "memory", *output.NAMES, *restyle.NAMES}
 """Arguments that change nothing of the picture."""
 
 _CALM_SECONDS = 0.15
@@ -145,7 +145,8 @@ class Preview(Gtk.Box):
         GLib.idle_add(self._show_at_first)  # the window first: reading a large layer takes a moment
 
     def _show_at_first(self) -> bool:
-        self._show_before()
+        if not self._is_closed:
+            self._show_before()
         return GLib.SOURCE_REMOVE
 
     def _begin(self) -> None:
@@ -154,6 +155,8 @@ class Preview(Gtk.Box):
             self._studio.start(self._ready, self._failed)
 
     def _ready(self, hello: Hello) -> None:
+        if self._is_closed:
+            return  # who closed this may have use for the engine
         self._devices = hello.devices
         self._waiting.say("")
         self._ask()
@@ -203,7 +206,11 @@ class Preview(Gtk.Box):
     def _zoomed(self, detail: Gtk.RadioButton) -> None:
         self._center = None
         if detail.get_active():
-            box = self._read_layer().box
+            try:
+                box = self._read_layer().box
+            except Refusal as refusal:
+                self._failed(refusal)
+                return
             self._center = (box.x + box.width / 2, box.y + box.height / 2)
         self._view.can_pan = self._center is not None
         self._show_before()
@@ -238,7 +245,6 @@ class Preview(Gtk.Box):
 
     def _ask(self) -> None:
         """Have the proof of what is chosen now painted."""
-        # The engine may become ready when the window is gone and what it is for is asked for already.
         if self._is_closed or self._is_paused or not self._config.get_property(IS_ON) or self._devices is None:
             return
         try:
@@ -323,9 +329,8 @@ class Preview(Gtk.Box):
         picture = event.preview if isinstance(event, Progress) else event.picture if isinstance(event, Result) else None
         if picture is None:
             return
-        look = self._read_layer()
-        before, after = self._before(look, wanted.view), pixbufs.of(picture)
-        if (mask := layers.selected(look, wanted.view)) is not None:
+        before, after = self._before(wanted.look, wanted.view), pixbufs.of(picture)
+        if (mask := layers.selected(wanted.look, wanted.view)) is not None:
             after = pixbufs.masked(after, before, mask)
         if self._center is None:
             self._painted_whole = after
@@ -340,6 +345,8 @@ class Preview(Gtk.Box):
             self._failed(error)
 
     def _failed(self, error: Exception) -> None:
+        if self._is_closed:
+            return
         self._studio.give_up()
         self._progress.set_fraction(0)
         self._waiting.say("")

@@ -33,9 +33,10 @@ _PREVIEW_SECONDS = 0.25
 
 @dataclass(frozen=True)
 class Proof:
-    """A job, and of what it is the picture: ``view`` of the layer, of which ``shown`` is what a person wants to see."""
+    """A job, and of what it is the picture: ``view`` of a layer, of which ``shown`` is what a person wants to see."""
 
     job: Job
+    look: Look
     view: View
     shown: Box
 
@@ -58,7 +59,7 @@ def of_whole(order: Order, look: Look, device: str) -> Proof:
     quality = _QUICKER.get(given.quality, given.quality) if device == "cpu" else given.quality
     job = order.job(look, order.masks(look, view), view)
     settings = dataclasses.replace(given, size=size, quality=quality)
-    return Proof(dataclasses.replace(job, settings=settings, preview_seconds=_PREVIEW_SECONDS), view, look.box)
+    return Proof(dataclasses.replace(job, settings=settings, preview_seconds=_PREVIEW_SECONDS), look, view, look.box)
 
 
 def of_detail(order: Order, look: Look, device: str, shown: Box) -> Proof | None:
@@ -86,7 +87,7 @@ def of_detail(order: Order, look: Look, device: str, shown: Box) -> Proof | None
         preview_seconds=_PREVIEW_SECONDS,
         whole=Whole(long_side, look.picture(whole_view(look))),
     )
-    return Proof(job, view, shown)
+    return Proof(job, look, view, shown)
 
 
 def _around(shown: Box, bounds: Box, scale: float) -> Box:

@@ -197,6 +197,7 @@ class SplitView(Gtk.Layout):
             GLib.idle_add(self._refit)  # children cannot be moved while they are being given their places
 
     def _refit(self) -> bool:
-        self._fit()
-        self._on_resized()
+        if self.get_realized():  # and not closed meanwhile
+            self._fit()
+            self._on_resized()
         return GLib.SOURCE_REMOVE

@@ -21,7 +21,7 @@ PLUGIN = locations.PLUG_IN_ROOT / "plugin"
 PHOTO = PLUGIN / "samples" / "chelsea.jpg"
 STYLE = PLUGIN / "styles" / "hokusai_great_wave.jpg"
 GAP = 8
-DIALOG = (0, 0, 414, 636)
+DIALOG = (0, 0, 1019, 680)
 """Where the dialog stands on the tests' display, which has no window manager to move it."""
 
 
@@ -48,7 +48,7 @@ def painted() -> Image.Image:
 
 def window() -> None:
     """The dialog alone."""
-    Image.open(gimp_root.cache() / "work" / "dialog.png").crop(DIALOG).save(HERE / "window.png", optimize=True)
+    Image.open(gimp_root.cache() / "work" / "proof.png").crop(DIALOG).save(HERE / "window.png", optimize=True)
 
 
 if __name__ == "__main__":

@@ -234,9 +234,9 @@ def test_proofs_follow_the_settings_and_end_with_the_window(window: Window) -> N
     window.keys("alt+g", title=_TITLE)
     window.wait_for(lambda: change() > 20, "a proof of another engine", 120)
 
-    window.keys("alt+e", title=_TITLE)
+    window.keys("alt+v", title=_TITLE)
     window.wait_for(lambda: change() < 2, "the picture while there is no preview", 10)
-    window.keys("alt+e", title=_TITLE)
+    window.keys("alt+v", title=_TITLE)
     window.wait_for(lambda: change() > 20, "a proof in progress", 120)
     window.keys("Escape", title=_TITLE)
     window.wait_for(lambda: not window.find(_TITLE), "the dialog to close", 10)
