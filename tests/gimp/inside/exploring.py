@@ -66,8 +66,9 @@ def test_variations_become_layers_of_a_group_painted_as_a_normal_run_does() -> N
     above.set_mode(Gimp.LayerMode.MULTIPLY)
     wanted = order(image)
     wanted = dataclasses.replace(wanted, settings=dataclasses.replace(wanted.settings, iterations=5))
-    (alone,) = procedure.stylize([above], _WEAK.of(wanted))
-    image.remove_layer(alone)
+    (layer,) = procedure.stylize([above], _WEAK.of(wanted))
+    alone = native(layer)
+    image.remove_layer(layer)
 
     made = procedure.stylize([above, below], wanted, variations=[_WEAK, _STRONG])
 
@@ -76,7 +77,7 @@ def test_variations_become_layers_of_a_group_painted_as_a_normal_run_does() -> N
     again = [f"{name} #1" for name in names]  # by GIMP, whose names are unique
     assert tree(image) == [[f"above — {style}", names], "above", [f"below — {style}", again], "below"], tree(image)
     assert [layer.get_name() for layer in made] == [*names, *again]
-    assert native(made[0]) == native(alone)
+    assert native(made[0]) == alone
     assert native(made[1]) != native(made[0])
     assert recipe(made[0])["settings"]["strength"] == 20
     assert recipe(made[1])["settings"]["style_scale"] == wanted.settings.style_scale
