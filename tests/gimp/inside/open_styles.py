@@ -44,8 +44,8 @@ def test_an_open_layer_or_image_paints_what_its_file_does() -> None:
     assert native(from_layer) == native(from_image) == native(from_file)
     assert from_layer.get_name() == "source — wave"
     digest = hashlib.sha256(_pixels(layer)).hexdigest()
-    assert recipe(from_layer)["styles"] == [{"name": "wave", "sha256": digest, "region": None}]
-    assert recipe(from_image)["styles"] == [{"name": image.get_name(), "sha256": digest, "region": None}]
+    assert recipe(from_layer)["styles"] == [{"name": "wave", "uri": None, "sha256": digest, "region": None}]
+    assert recipe(from_image)["styles"] == [{"name": image.get_name(), "uri": None, "sha256": digest, "region": None}]
 
 
 def test_a_script_can_name_a_layer_which_is_taken_as_it_looks_beside_other_styles() -> None:
