@@ -98,7 +98,9 @@ class Canvas:
             None if part is None else _brought_to(part, width, height)
             for part in (self._content, self._content_alpha, None if self._alpha is None else self._alpha[None])
         )
-        palette, palette_alpha = (self._content, self._alpha) if whole is None else _without_holes(whole, "The layer")
+        palette, palette_alpha = (
+            (self._content, self._alpha) if whole is None else _without_holes(whole, _("The layer"))
+        )
         palette = self._painted_channels(palette)
         self._styles: list[tuple[Tensor, Tensor | None]] = []
         for style in styles:

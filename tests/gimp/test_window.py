@@ -364,7 +364,8 @@ def test_styles_are_chosen_with_the_mouse_and_a_preset_brings_settings_back(wind
     window.wait_for(lambda: not window.find("Save Preset"), "the name to be taken", 10)
     (file,) = (gimp.home / ".config" / "neural-style" / "presets").iterdir()
     kept = json.loads(file.read_text(encoding="utf-8"))["settings"]
-    assert kept.items() >= {"quality": "gatys", "size": 40}.items()
+    # The strength is that of the cell that Explore's test clicked on, if that test ran before.
+    assert kept in ({"quality": "gatys", "size": 40}, {"quality": "gatys", "size": 40, "strength": 70})
 
     window.keys("alt+q", "Home", title=_TITLE)  # a draft, which is none of the presets
     window.picture("changed")
