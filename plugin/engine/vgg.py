@@ -17,8 +17,7 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F  # noqa: N812  torch's own idiom
-from torch import Tensor, nn
-from torchvision.models import vgg16
+from torch import Tensor
 
 from plugin.engine.refusal import Refusal
 from plugin.settings import LAYERS
@@ -93,21 +92,18 @@ class VGG16:
         self.dtype, self.border = dtype, border
         self._mean = torch.tensor(MEAN, device=device).view(1, 3, 1, 1)
         self._chain: list[_Convolution | _MaxPool | _AveragePool] = []
-        with torch.device("meta"):  # names and shapes only: the classifier's 500 MB are never made
-            modules = vgg16().features
         weights = load_weights()
-        names = iter(LAYERS)
-        for index, module in enumerate(modules):
-            if isinstance(module, nn.Conv2d):
-                name = next(names)
-                first_only = "zero" if border == "replicate" and self._chain else border
-                kernel = weights[f"features.{index}.weight"].to(device, dtype)
-                bias = weights[f"features.{index}.bias"].to(device, dtype)
-                self._chain.append(_Convolution(name, kernel, bias, first_only))
-                if name == self.layers[-1]:
-                    break
-            elif isinstance(module, nn.MaxPool2d):
+        index = 0
+        # torchvision has this chain as a module, but importing it takes as long as all of torch.
+        for name in LAYERS[: LAYERS.index(self.layers[-1]) + 1]:
+            if name.endswith("_1") and self._chain:
                 self._chain.append(_MaxPool() if pooling == "max" else _AveragePool())
+                index += 1
+            first_only = "zero" if border == "replicate" and self._chain else border
+            kernel = weights[f"features.{index}.weight"].to(device, dtype)
+            bias = weights[f"features.{index}.bias"].to(device, dtype)
+            self._chain.append(_Convolution(name, kernel, bias, first_only))
+            index += 2  # the ReLU is a module of its own there
 
     def forward(self, image: Tensor) -> Trace:
         """The feature maps of a picture, and what :meth:`backward` needs.
