@@ -201,7 +201,7 @@ _NORMAL = Recipe(
 )
 
 _QUALITIES: Mapping[str, Recipe] = {
-    "draft": dataclasses.replace(_NORMAL, iterations=(60, 12)),
+    "draft": dataclasses.replace(_NORMAL, iterations=(40, 6)),
     "normal": _NORMAL,
     "high": dataclasses.replace(_NORMAL, iterations=(300, 80)),
     # neural-style-pt at its defaults; it starts from noise and needs 1000 iterations.

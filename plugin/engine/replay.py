@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Generic, TypeVar
 
 import torch
@@ -31,19 +32,19 @@ class Replay(Generic[T]):
     def __init__(self, function: Callable[[], T]) -> None:
         self._function = function
         self._calls = 0
-        self._graph: torch.cuda.CUDAGraph | None = None
-        self._result: T | None = None
+        self._recorded: tuple[torch.cuda.CUDAGraph, T] | None = None
         self._ahead: deque[torch.cuda.Event] = deque()
 
     def __call__(self) -> T:
         self._calls += 1
-        if self._graph is None and self._calls == 2:
+        if self._calls == 2:
             self._record()
-        if self._graph is None or self._result is None:
+        if self._recorded is None:
             return self._function()
-        self._graph.replay()
+        graph, result = self._recorded
+        graph.replay()
         self._keep_pace()
-        return self._result
+        return result
 
     def _keep_pace(self) -> None:
         """Let Python be no more than two calls ahead, so that who gives up does not wait for hundreds of them."""
@@ -54,17 +55,44 @@ class Replay(Generic[T]):
             self._ahead.popleft().synchronize()
 
     def _record(self) -> None:
-        # The recording has memory of its own: give back what the first calls took, or a large picture needs it twice.
-        if torch.cuda.memory_reserved() > _PLENTY:
-            torch.cuda.empty_cache()
         graph = torch.cuda.CUDAGraph()
         try:
-            with torch.cuda.graph(graph):
-                result = self._function()
+            result = _record(graph, self._function)
         except RuntimeError:
             _log.exception("the step cannot be recorded; it goes on without")
             return
-        self._graph, self._result = graph, result
+        self._recorded = graph, result
+
+
+def _record(graph: torch.cuda.CUDAGraph, function: Callable[[], T]) -> T:
+    """As torch.cuda.graph does it, but the memory of the recording before is taken for this one.
+
+    Recordings have memory of their own, and to get that of the card takes longer than to record. They are replayed one
+    after the other, so they may have the same; what one of them returned stays its own as long as it is held.
+    """
+    global _latest
+    if torch.cuda.memory_reserved() > _PLENTY:
+        # What the first calls took, too, is given back, or a large picture needs it twice.
+        _latest = None
+        torch.cuda.empty_cache()
+    torch.cuda.synchronize()
+    with torch.cuda.stream(_recorder()):
+        graph.capture_begin(None if _latest is None else _latest.pool())
+        try:
+            result = function()
+        finally:
+            graph.capture_end()
+    _latest = graph
+    return result
+
+
+_latest: torch.cuda.CUDAGraph | None = None
+"""The memory of a recording is there as long as it is."""
+
+
+@cache
+def _recorder() -> torch.cuda.Stream:
+    return torch.cuda.Stream()
 
 
 def side_by_side(works: Sequence[Callable[[], T]], device: torch.device) -> list[T]:

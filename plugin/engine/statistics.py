@@ -8,13 +8,10 @@ for every measure, a matrix product with the gradients of the moments. So a meas
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Protocol
 
 import torch
 from torch import Tensor
-
-from plugin.engine.replay import side_by_side
 
 
 @dataclass(frozen=True)
@@ -262,12 +259,11 @@ def square_roots(matrix: Tensor, floor: float) -> tuple[Tensor, Tensor]:
     identity = torch.eye(len(matrix), dtype=matrix.dtype, device=matrix.device)
     matrix = matrix + floor * identity
     size = matrix.norm()
-    root, inverse = matrix / size, identity
+    both = torch.stack([matrix / size, identity])  # on their way to the root and its inverse
     for factor in _FACTORS:
-        change = torch.addmm(identity, inverse, root, beta=1.5 * factor, alpha=-0.5 * factor**3)
-        root, inverse = side_by_side(
-            [partial(torch.mm, root, change), partial(torch.mm, change, inverse)], matrix.device
-        )
+        change = torch.baddbmm(identity, both, both.flip(0), beta=1.5 * factor, alpha=-0.5 * factor**3)
+        both = change @ both
+    root, inverse = both
     return root * size.sqrt(), inverse / size.sqrt()
 
 
