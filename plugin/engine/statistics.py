@@ -8,10 +8,13 @@ for every measure, a matrix product with the gradients of the moments. So a meas
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import torch
 from torch import Tensor
+
+from plugin.engine.replay import side_by_side
 
 
 @dataclass(frozen=True)
@@ -259,11 +262,12 @@ def square_roots(matrix: Tensor, floor: float) -> tuple[Tensor, Tensor]:
     identity = torch.eye(len(matrix), dtype=matrix.dtype, device=matrix.device)
     matrix = matrix + floor * identity
     size = matrix.norm()
-    both = torch.stack([matrix / size, identity])  # on their way to the root and its inverse
+    root, inverse = matrix / size, identity
     for factor in _FACTORS:
-        change = torch.baddbmm(identity, both, both.flip(0), beta=1.5 * factor, alpha=-0.5 * factor**3)
-        both = change @ both
-    root, inverse = both
+        change = torch.addmm(identity, inverse, root, beta=1.5 * factor, alpha=-0.5 * factor**3)
+        root, inverse = side_by_side(
+            [partial(torch.mm, root, change), partial(torch.mm, change, inverse)], matrix.device
+        )
     return root * size.sqrt(), inverse / size.sqrt()
 
 
