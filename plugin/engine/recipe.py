@@ -49,6 +49,8 @@ class Recipe:
     """How many times its own size a style picture may be enlarged to have the size of the picture. Where it may not,
     the finest strokes of a large picture have the size of the style's pixels: grain."""
     optimizer: str = "adam"
+    learning_rate: float = 8.0
+    """Of Adam: its first step in levels of 255."""
     pooling: vgg.Pooling = "max"
 
     @property
@@ -102,7 +104,7 @@ def optimizer(recipe: Recipe, settings: Settings, plan: Plan) -> Optimizer:
     """The optimizer that the recipe names, remembering as much as there is memory for."""
     if recipe.optimizer == "adam":
         # However small a gradient is, Adam's steps have their size: where nearly nothing is to change, they are noise.
-        rate = (settings.learning_rate or 8.0) * min(1.0, settings.strength / _FULL_STEPS)
+        rate = (settings.learning_rate or recipe.learning_rate) * min(1.0, settings.strength / _FULL_STEPS)
         return Adam(rate, settings.beta1, settings.beta2)
     if recipe.optimizer == "gradient-descent":
         return GradientDescent(settings.learning_rate or 1.0)
@@ -194,14 +196,14 @@ _NORMAL = Recipe(
     border="replicate",
     coarsest=128,
     growth=math.sqrt(2),
-    iterations=(150, 40),
+    iterations=(80, 40),
     finishing=0,
     adds_detail=False,
     enlarge_style=2.0,
 )
 
 _QUALITIES: Mapping[str, Recipe] = {
-    "draft": dataclasses.replace(_NORMAL, iterations=(40, 6)),
+    "draft": dataclasses.replace(_NORMAL, iterations=(24, 8), learning_rate=12.0),
     "normal": _NORMAL,
     "high": dataclasses.replace(_NORMAL, iterations=(300, 80)),
     # neural-style-pt at its defaults; it starts from noise and needs 1000 iterations.
