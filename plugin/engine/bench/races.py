@@ -169,9 +169,8 @@ def run(
         except PeerError as error:
             failure = error
             break
-        say(
-            f"{done[-1].pair}: {', '.join(f'{goal} {telling.figure(done[-1].times_faster(goal))} times' for goal in GOALS)}"
-        )
+        factors = (f"{telling.figure(done[-1].times_faster(goal))} times ({goal})" for goal in GOALS)
+        say(f"{done[-1].pair}: gatys is there {' and '.join(factors)} sooner")
     return Races(device.name, rates.name(device.dtype), size, iterations, done), failure
 
 
