@@ -22,8 +22,8 @@ from pathlib import Path
 from tests import gimp_root
 from tests.gimp_root import REPOSITORY, Gimp, NoGimpError
 
-PATIENCE = 1800.0
-"""Seconds."""
+PATIENCE, SHORT_PATIENCE = 1800.0, 180.0
+"""Seconds for everything, and for a single thing."""
 
 
 class BenchError(Exception):
@@ -34,20 +34,24 @@ def main() -> int:
     """Install, measure and print."""
     parser = argparse.ArgumentParser(prog="python3 -m tests.bench.in_gimp")
     parser.add_argument("--tries", type=int, default=5, metavar="N")
-    parser.add_argument("--layer", default="6000x4000", metavar="WxH", help="the size of the large layer")
+    parser.add_argument("--layer", type=_size, default="6000x4000", metavar="WxH", help="the size of the large layer")
     options = parser.parse_args()
-    width, height = map(int, options.layer.split("x"))
     try:
         gimp = gimp_root.find()
         try:
             install(gimp)
-            print(markdown(measure(gimp, options.tries, width, height)))
+            print(markdown(measure(gimp, options.tries, *options.layer)))
         finally:
             gimp.close()
     except (NoGimpError, BenchError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, height = map(int, text.split("x"))
+    return width, height
 
 
 def install(gimp: Gimp) -> None:
@@ -70,12 +74,12 @@ def measure(gimp: Gimp, tries: int, width: int, height: int) -> dict[str, list[f
     return rows
 
 
-def _inside(gimp: Gimp, call: str) -> str:
-    """Run a function of ``inside_gimp`` there and return what GIMP printed."""
+def _inside(gimp: Gimp, call: str, seconds: float = PATIENCE) -> str:
+    """Run a function of ``inside_gimp`` there, for so long at most, and return what GIMP printed."""
     code = (
         f"import sys; sys.path.insert(0, {str(REPOSITORY)!r})\nfrom tests.bench import inside_gimp; inside_gimp.{call}"
     )
-    done = gimp.python(code, timeout=PATIENCE, environment={"NEURAL_STYLE_TESTS": str(gimp.folder)})
+    done = gimp.python(code, timeout=seconds, environment={"NEURAL_STYLE_TESTS": str(gimp.folder)})
     return str(done.stdout + done.stderr)
 
 
@@ -83,7 +87,7 @@ def _orphan(gimp: Gimp) -> float:
     """The seconds that an engine outlives the process in GIMP that has started it."""
     note = gimp.folder / "painting"
     note.unlink(missing_ok=True)
-    painting = threading.Thread(target=_inside, args=(gimp, f"paint_for_long({str(note)!r})"))
+    painting = threading.Thread(target=_inside, args=(gimp, f"paint_for_long({str(note)!r})", SHORT_PATIENCE))
     painting.start()
     _wait(note.is_file, "the engine to paint")
     owner, engine = map(int, note.read_text(encoding="ascii").split())
@@ -96,7 +100,7 @@ def _orphan(gimp: Gimp) -> float:
 
 
 def _wait(ready: Callable[[], bool], what: str) -> None:
-    end = time.monotonic() + 180
+    end = time.monotonic() + SHORT_PATIENCE
     while not ready():
         if time.monotonic() > end:
             raise BenchError(f"It was waited for {what} in vain.")

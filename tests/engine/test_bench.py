@@ -17,8 +17,8 @@ from torch import Tensor
 
 from plugin import locations
 from plugin.__main__ import main
-from plugin.engine import devices, plot, recipe, vgg
-from plugin.engine.bench import peers, pixels, races, steps
+from plugin.engine import devices, memory, plot, recipe, vgg
+from plugin.engine.bench import peers, pixels, races, steps, subject
 from plugin.engine.bench.judge import Judge
 from plugin.engine.bench.peers import Painted, PeerError
 from plugin.engine.bench.subject import Case
@@ -101,6 +101,18 @@ def test_what_takes_too_long_is_left_out_unless_it_is_asked_for(monkeypatch: pyt
     monkeypatch.setattr(pixels, "_BEARABLE", 5.0)  # four steps of a second, and not of two
     assert [entry["width"] for entry in pixels.measure(device, None, 3)] == [pixels._long_side(0.25)]
     assert len(pixels.measure(device, pixels.MEGAPIXELS, 3)) == len(pixels.MEGAPIXELS)
+
+
+def test_a_step_is_whole_or_in_tiles_as_memory_allows(monkeypatch: pytest.MonkeyPatch) -> None:
+    device = devices.choose("cpu", "float32")
+    monkeypatch.setattr(memory, "share", lambda device: 2.0)  # GiB
+    cases = [subject.as_painted(size, *steps.STEPS[1], device) for size in (512, 6000)]
+    assert [case.tile for case in cases] == [None, 256]
+    cost = pixels._Cost(steps.Timing(1.0, 0.9, 1.1, 3), 2**30)
+    whole, tiled = (pixels._entry(device, case, cost) for case in cases)
+    assert "tiles of 256" in pixels.markdown([whole, tiled])
+    charts = [pixels.chart([whole, {**tiled, "tile": tile}], "a device") for tile in (None, 256)]
+    assert charts[0].tobytes() != charts[1].tobytes(), "where tiles begin is marked"
 
 
 def test_without_peers_the_charts_are_of_the_engine_alone(done: tuple[dict[str, Any], str, Path]) -> None:
