@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import time
 from collections.abc import Mapping, Sequence
@@ -49,6 +50,10 @@ class Bench:
 
     def markdown(self) -> str:
         """The tables, and what they were measured on."""
+        return f"{self.own_markdown()}\n\n{self.peers_markdown()}"
+
+    def own_markdown(self) -> str:
+        """All of it but the peers."""
         on = self.hardware
         parts = [
             f"Neural Style {__version__} on {on['device']} ({on['kind']}); {on['cores']} cores of {on['cpu']}; torch "
@@ -56,9 +61,12 @@ class Bench:
             rates.markdown(self.matrix_rates, self.copy_rate),
             self.steps.markdown(),
             pixels.markdown(self.pixels),
-            self.peers.markdown() if self.peers else _WITH_PEERS,
         ]
         return "\n\n".join(parts)
+
+    def peers_markdown(self) -> str:
+        """Their table, or how to have one."""
+        return self.peers.markdown() if self.peers else _WITH_PEERS
 
 
 def run(options: argparse.Namespace) -> int:
@@ -81,12 +89,16 @@ def _run(options: argparse.Namespace) -> None:
     if options.output:
         _make(options.output)
     bench, failure = _measured(options, device), None
+    print(f"{bench.own_markdown()}\n", flush=True)
     if packages:
+        if options.output:
+            _write(bench, options.output, None)  # what follows may take hours
         told, failure = races.run(device, pairs, peer_size, options.peer_iterations, packages)
-        bench = Bench(**{**vars(bench), "peers": told if told.races else None})
-    print(bench.markdown())
+        bench = dataclasses.replace(bench, peers=told if told.races else None)
+    print(bench.peers_markdown())
     if options.output:
-        _write(bench, device, options)
+        _write(bench, options.output, None if bench.peers else losses.measure(device, options.losses_size))
+        say(f"{options.output}: {', '.join(sorted(path.name for path in options.output.iterdir()))}")
     if failure is not None:
         raise failure
 
@@ -118,21 +130,19 @@ def _make(folder: Path) -> None:
         raise Refusal(sentence.format(name=folder, error=error.strerror)) from error
 
 
-def _write(bench: Bench, device: Device, options: argparse.Namespace) -> None:
-    """The same for programs and for a page, and two charts."""
-    told = bench.to_json()
-    if bench.peers:
-        falling = bench.peers.chart()
-    else:
-        told["losses"] = losses.measure(device, options.losses_size)
-        falling = losses.chart(told["losses"], device.name)
-    folder: Path = options.output
+def _write(bench: Bench, folder: Path, own_losses: Mapping[str, Any] | None) -> None:
+    """The same for programs and for a page, and the charts, that of losses if the peers' or the own ones are known."""
+    told = bench.to_json() | ({"losses": own_losses} if own_losses else {})
+    device = bench.hardware["device"]
     try:
         (folder / "bench.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
         (folder / "bench.md").write_text(bench.markdown() + "\n", encoding="utf-8")
-        falling.save(folder / "losses.png")
-        pixels.chart(bench.pixels, device.name).save(folder / "pixels.png")
+        if bench.pixels:
+            pixels.chart(bench.pixels, device).save(folder / "pixels.png")
+        if bench.peers:
+            bench.peers.chart().save(folder / "losses.png")
+        elif own_losses:
+            losses.chart(own_losses, device).save(folder / "losses.png")
     except OSError as error:
         sentence = _("“{name}” cannot be written ({error}); choose another folder.")
         raise Refusal(sentence.format(name=folder, error=error.strerror)) from error
-    say(f"{folder}: bench.json, bench.md, losses.png, pixels.png")

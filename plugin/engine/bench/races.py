@@ -22,11 +22,12 @@ from torch import Tensor
 from plugin.engine import pictures, plot
 from plugin.engine.bench import peers, rates, subject, telling, timing
 from plugin.engine.bench.judge import Judge
-from plugin.engine.bench.peers import NEURAL_STYLE, Painted, PeerError
+from plugin.engine.bench.peers import NEURAL_STYLE, Painted
 from plugin.engine.bench.telling import say, seconds
 from plugin.engine.canvas import Style
 from plugin.engine.devices import Device
 from plugin.engine.plot import Series
+from plugin.engine.refusal import Refusal
 from plugin.engine.transfer import Step, StyleTransfer, Task
 from plugin.settings import Settings
 
@@ -150,7 +151,7 @@ class Races:
 
 def run(
     device: Device, pairs: Sequence[tuple[Path, Path]], size: int, iterations: int, packages: Path
-) -> tuple[Races, PeerError | None]:
+) -> tuple[Races, Refusal | None]:
     """Let both paint every pair.
 
     Args:
@@ -161,12 +162,12 @@ def run(
     """
     transfer = StyleTransfer(device)
     done: list[Race] = []
-    failure = None
+    failure: Refusal | None = None
     for content, style in pairs:
         try:
             with tempfile.TemporaryDirectory() as folder:
                 done.append(_race(transfer, content, style, size, iterations, packages, Path(folder)))
-        except PeerError as error:
+        except Refusal as error:
             failure = error
             break
         factors = (f"{telling.figure(done[-1].times_faster(goal))} times ({goal})" for goal in GOALS)
