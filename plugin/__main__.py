@@ -33,9 +33,9 @@ def main(arguments: list[str] | None = None) -> int:
 
         return sweep.command(options, cells)
     if options.command == "bench":
-        from plugin.engine import bench
+        from plugin.engine.bench import command
 
-        return bench.command(options)
+        return command.run(options)
     from plugin.engine import shell
 
     return shell.stylize(options, _settings(parser, options))
@@ -109,26 +109,52 @@ def _add_sweep(parser: argparse.ArgumentParser) -> None:
 def _add_bench(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Measure one step of the painting at several sizes, beside its convolutions alone and the rate of a matrix "
-        "product, and print tables in Markdown. float32 is always measured, and bfloat16 besides where the device is "
-        "fast at it or --precision asks for it."
+        "product, and what a pixel costs from small pictures to large ones, and print tables in Markdown. float32 is "
+        "always measured, and bfloat16 besides where the device is fast at it or --precision asks for it."
     )
     parser.add_argument(
         "-o",
         "--output",
         type=Path,
         metavar="FOLDER",
-        help="paint a picture with gatys and with normal besides, and write bench.json, steps.png and losses.png",
+        help="write bench.json, bench.md, losses.png and pixels.png; without peers the losses are those of a picture "
+        "that is painted for that, with gatys and with normal",
     )
     for name, kind, default, help in (
         ("sizes", _sizes, "256,512,1024", "long sides in pixels"),
         ("repeats", _count, 30, "of each measurement, at most; fewer where one takes long"),
         ("tile", _count, 256, "side of the tiles of a step in tiles, at the largest size"),
         ("losses-size", _count, 512, "long side of the pictures for losses.png"),
+        ("peer-iterations", _count, 1000, "of neural-style"),
     ):
         help = f"{help} (default: {default})"
         parser.add_argument(f"--{name}", type=kind, default=default, metavar="N", help=help)
     parser.add_argument(
+        "--megapixels",
+        type=_megapixels,
+        metavar="N",
+        help="pictures of which a step is measured for pixels.png, such as 0.25,1,24 (default: 0.25 to 24, up to "
+        "those that take minutes)",
+    )
+    parser.add_argument(
         "--memory", action="store_true", help="measure the peak memory on a processor, too; on CUDA it always is"
+    )
+    parser.add_argument(
+        "--peers",
+        action=argparse.BooleanOptionalAction,
+        help="let neural-style paint, too, and tell how much sooner gatys is where it arrives; this installs it in a "
+        "folder of its own, and where it is, it paints unless --no-peers is given",
+    )
+    parser.add_argument(
+        "--peer-size", type=_count, metavar="N", help="long side of what it paints (default: the first of --sizes)"
+    )
+    parser.add_argument(
+        "--peer-pair",
+        type=Path,
+        nargs=2,
+        action="append",
+        metavar=("CONTENT", "STYLE"),
+        help="what it paints, once for each pair (default: the sample photograph in three starter styles)",
     )
     for setting in TABLE:
         if setting.name in ("device", "precision"):
@@ -171,6 +197,13 @@ def _count(text: str) -> int:
 
 def _sizes(text: str) -> list[int]:
     return [_count(part) for part in text.split(",")]
+
+
+def _megapixels(text: str) -> list[float]:
+    numbers = [float(part) for part in text.split(",")]
+    if not all(0.001 <= number <= 100 for number in numbers):
+        raise ValueError
+    return numbers
 
 
 def _settings(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Settings:

@@ -36,7 +36,7 @@ _IN_FONT = str.maketrans({"×": "x", "−": "-", "–": "-", "—": "-", "\N{MIC
 
 @dataclass(frozen=True)
 class Series:
-    """One line of a chart; ``color`` is ``#rrggbb``, ``width`` in pixels."""
+    """One line of a chart; ``color`` is ``#rrggbb``, ``width`` in pixels. One without a name is not in the legend."""
 
     name: str
     x: Sequence[float]
@@ -225,7 +225,7 @@ class _Sheet:
     def legend(self, series: Sequence[Series]) -> None:
         """The name of each line after a piece of it, in a row below the title."""
         x, y = self._left, 64
-        for line in series:
+        for line in (line for line in series if line.name):
             self._stroke([(x, y), (x + 28, y)], line.color, 4)
             self._write(x + 36, y, line.name, _TEXT, "lm")
             x += 36 + self._length(line.name, _TEXT) + 28

@@ -3,7 +3,7 @@
     python3 -m tests.bench.pictures [--out DIR] [--contents DIR …] [--size 512] [--pairs cat,huge] [--resume]
 
 Run it with the engine's interpreter. Each pair of :data:`PAIRS` is painted by the engine at each of :data:`QUALITIES`
-and by every peer of ``peers.py`` at its own defaults, all from the same two PNG files. A pair whose picture is not
+and by every peer at its own defaults, all from the same two PNG files. A pair whose picture is not
 there is left out: of the pictures the project brings one content and all but one of the styles, and ``--contents``
 names folders with more. In the folder ``--out`` this leaves
 
@@ -41,17 +41,21 @@ from torch import Tensor
 from plugin import __version__, locations
 from plugin.engine import devices, metrics, vgg
 from plugin.engine import pictures as files
+from plugin.engine.bench import peers
+from plugin.engine.bench.judge import Judge
+from plugin.engine.bench.peers import NEURAL_STYLE, Job, Peer, PeerError
 from plugin.engine.canvas import Style
 from plugin.engine.devices import Device
 from plugin.engine.pictures import Loaded
 from plugin.engine.refusal import Refusal
 from plugin.engine.transfer import Step, StyleTransfer, Task
 from plugin.settings import Settings
-from tests.bench import peers, sheets
-from tests.bench.peers import PEERS, Job, Judge, Peer, PeerError
+from tests.bench import sheets
+from tests.bench.pastiche import PASTICHE
 
 PLUGIN = locations.PLUG_IN_ROOT / "plugin"
 BUNDLED = (PLUGIN / "samples", PLUGIN / "styles")
+PEERS = {peer.name: peer for peer in (NEURAL_STYLE, PASTICHE)}
 SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp")
 QUALITIES = ("normal", "gatys")
 
@@ -189,8 +193,8 @@ def peers_painter(peer: Peer, packages: Path | None, device: Device, size: int, 
     def paint(content: Path, style: Path, output: Path, report: Report) -> Times:
         job = Job(content, style, output, size, iterations, device.kind)
         report("starting")
-        seconds = peer.run(job, peer.find(packages), lambda done: report(f"iteration {done} of {iterations}"))
-        return Times(seconds.iterations, f"{iterations} iterations", seconds.command)
+        painted = peer.run(job, peer.find(packages), lambda done: report(f"iteration {done} of {iterations}"))
+        return Times(painted.seconds, f"{iterations} iterations", painted.command)
 
     return Painter(f"{peer.name} {peer.version}", f"{iterations} iterations", device.name, paint)
 
@@ -245,7 +249,7 @@ class Measures:
     def __call__(self, delivered: Path) -> tuple[float, dict[str, dict[str, float]]]:
         """The loss in neural-style's objective, and the likeness."""
         picture = self._seen(files.load(delivered).rgba).mul(255).round()
-        return self._judge.loss(picture), self._likeness(picture[None])
+        return self._judge.delivered(picture), self._likeness(picture[None])
 
     def _seen(self, rgba: Tensor) -> Tensor:
         """3×H×W, 0 to 1, at the size worked at: with the content's holes filled, and in grey if that is grey."""

@@ -1,0 +1,1 @@
+"""``python3 -m plugin bench``: how fast the parts are here, how near the limit, and how fast beside other programs."""
