@@ -306,7 +306,7 @@ class Settings:
         0.0,
         255.0,
         "Learning rate",
-        "Of Adam and gradient descent: the size of the first step in levels of 255; 0 is 8 for Adam, 1 otherwise.",
+        "Of Adam and gradient descent: the size of the first step in levels of 255; 0 is as the quality has it.",
         group=Group.SEARCH,
     )
     beta1: float = _number(
