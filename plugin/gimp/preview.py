@@ -70,6 +70,7 @@ class Preview(Gtk.Box):
     def set_time(self, text: str) -> None:
         """Say how long the painting will take; an empty text says nothing."""
         self._time.set_text(text)
+        self._time.set_tooltip_text(text or None)
 
     def add_button(self, button: Gtk.Button) -> None:
         """Put a button at the end of the foot."""
@@ -122,7 +123,7 @@ class Preview(Gtk.Box):
         both_ways = GObject.BindingFlags.BIDIRECTIONAL | GObject.BindingFlags.SYNC_CREATE
         is_on = Gtk.CheckButton.new_with_mnemonic(_("Pre_view"))
         is_on.set_tooltip_text(_("Paint a small proof of every change"))
-        is_split = Gtk.CheckButton.new_with_mnemonic(_("Sp_lit view"))
+        is_split = Gtk.CheckButton.new_with_mnemonic(_("Split vie_w"))
         is_split.set_tooltip_text(_("Before on the left of a line, after on its right"))
         for name, check in ((IS_ON, is_on), (IS_SPLIT, is_split)):
             self._config.bind_property(name, check, "active", both_ways)
@@ -393,7 +394,7 @@ class _Failure(Gtk.InfoBar):
         self._label = Gtk.Label(xalign=0, wrap=True, wrap_mode=Pango.WrapMode.WORD_CHAR, max_width_chars=36)
         self._label.show()
         self.get_content_area().add(self._label)
-        self.add_button(_("Try A_gain"), Gtk.ResponseType.OK)
+        self.add_button(_("Tr_y Again"), Gtk.ResponseType.OK)
         self.connect("response", lambda bar, response: on_again())
 
     def say(self, text: str) -> None:
@@ -411,9 +412,9 @@ class _Missing(Gtk.Box):
         self._label = Gtk.Label(wrap=True, max_width_chars=40, selectable=True, justify=Gtk.Justification.CENTER)
         self._command = Gtk.Entry(text=_install_command(), editable=False)
         self._command.get_accessible().set_name(_("Command that installs the engine"))
-        copy = Gtk.Button.new_with_mnemonic(_("Copy Co_mmand"))
+        copy = Gtk.Button.new_with_mnemonic(_("Copy to Clip_board"))
         copy.connect("clicked", self._copy)
-        again = Gtk.Button.new_with_mnemonic(_("Try A_gain"))
+        again = Gtk.Button.new_with_mnemonic(_("Tr_y Again"))
         again.connect("clicked", lambda button: on_again())
         buttons = Gtk.Box(orientation=Gtk.Orientation.HORIZONTAL, spacing=6, halign=Gtk.Align.CENTER)
         for button in (copy, again):

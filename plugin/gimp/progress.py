@@ -48,6 +48,7 @@ class Window:
         self._layer, self._where, self._left = (
             Gtk.Label(xalign=0, ellipsize=Pango.EllipsizeMode.END) for _number in range(3)
         )
+        self._layer.set_max_width_chars(1)  # a long name makes no wide window; it has the room that the others have
         self._bar = Gtk.ProgressBar()
         self._pulse = 0
         self._arrange()
@@ -108,6 +109,7 @@ class Window:
         look = self._looks[place]
         name = _("Layer {place} of {count}: {name}").format(place=place + 1, count=len(self._looks), name=look.name)
         self._layer.set_text(name)
+        self._layer.set_tooltip_text(name)
         self._show(pixbufs.of_view(look.pixels, View(look.box, min(1.0, _scale(look)))))
 
     def _show(self, pixbuf: GdkPixbuf.Pixbuf) -> None:

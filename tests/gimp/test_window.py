@@ -231,7 +231,7 @@ def test_proofs_follow_the_settings_and_end_with_the_window(window: Window) -> N
     window.wait_for(lambda: change() < 2, "the picture without a proof", 30)
     window.picture("engine-died")
     assert engine not in window.engines()
-    window.keys("alt+g", title=_TITLE)
+    window.keys("alt+y", title=_TITLE)
     window.wait_for(lambda: change() > 20, "a proof of another engine", 120)
 
     window.keys("alt+v", title=_TITLE)
@@ -280,7 +280,7 @@ def test_ok_makes_all_layers_in_one_undo_step_and_repeat_last_repeats(window: Wi
     window.open_dialog()
     window.keys("alt+q", "Down", "Down", "alt+a", title=_TITLE)
     # From the tab of the advanced settings to their pages, and there to the size.
-    window.keys("Tab", "Right", "Right", "alt+w", "ctrl+a", "4", "0", "Tab", title=_TITLE)
+    window.keys("Tab", "Right", "Right", "alt+z", "ctrl+a", "4", "0", "Tab", title=_TITLE)
     window.picture("settings")
     window.keys("alt+o", title=_TITLE)
     window.wait_for(lambda: window.layers() == _MADE, "the new layers", 180)
