@@ -6,7 +6,7 @@ import contextlib
 import shlex
 from collections.abc import Callable, Sequence
 
-from gi.repository import GdkPixbuf, Gimp, Gio, GLib, GObject, Gtk, Pango
+from gi.repository import Gdk, GdkPixbuf, Gimp, Gio, GLib, GObject, Gtk, Pango
 
 from plugin import client, locations
 from plugin.gimp import layers, order, output, pixbufs, proof, restyle, style
@@ -26,6 +26,9 @@ _WITHOUT_EFFECT = {IS_ON, IS_SPLIT, POSITION, "memory", *output.NAMES, *restyle.
 
 _CALM_SECONDS = 0.15
 """After the last change before a proof is started: while a scale is dragged there is no use in one."""
+
+_KEY_STEP = 40
+"""Pixels by which an arrow key moves a detail."""
 
 _DETAIL_SIDE = 400
 _DETAIL_SIDE_ELSEWHERE = 1024
@@ -63,6 +66,7 @@ class Preview(Gtk.Box):
         self._make_widgets()
         self._handler = config.connect("notify", self._changed)
         self.connect("map", self._mapped)
+        self.connect("key-press-event", self._key)
         self.show_all()
         self._split()
         self._begin()
@@ -134,7 +138,9 @@ class Preview(Gtk.Box):
         whole = Gtk.RadioButton.new_with_mnemonic(None, _("_Fit"))
         whole.set_tooltip_text(_("All that is painted"))
         detail = Gtk.RadioButton.new_with_mnemonic_from_widget(whole, _("_100 %"))
-        detail.set_tooltip_text(_("A detail, pixel by pixel; drag the picture to choose another one"))
+        detail.set_tooltip_text(
+            _("A detail, pixel by pixel; to choose another one drag the picture, or press Ctrl and an arrow key")
+        )
         detail.connect("toggled", self._zoomed)
         for button in (whole, detail):
             button.set_mode(False)
@@ -228,6 +234,15 @@ class Preview(Gtk.Box):
         self._center = (min(max(x, left), right), min(max(y, top), bottom))
         self._show_before()
         self._ask_soon()
+
+    def _key(self, _pane: Gtk.Widget, event: Gdk.EventKey) -> bool:
+        """With Ctrl an arrow key moves the detail, whatever here has the focus; without it there are other uses."""
+        steps = {Gdk.KEY_Left: (-1, 0), Gdk.KEY_Right: (1, 0), Gdk.KEY_Up: (0, -1), Gdk.KEY_Down: (0, 1)}
+        if self._center is None or event.keyval not in steps or not event.state & Gdk.ModifierType.CONTROL_MASK:
+            return False
+        x, y = steps[event.keyval]
+        self._panned(-x * _KEY_STEP, -y * _KEY_STEP)
+        return True
 
     def _resized(self) -> None:
         if self._center is not None:

@@ -20,6 +20,8 @@ from tests.gimp_root import REPOSITORY, Gimp
 _TITLE, _PROGRESS, _RESTYLE = "Neural Style Transfer", "Painting", "Restyle"
 _EXPLORE = "^Explore$"
 _WIDTH, _HEIGHT = 1600, 1200
+_SEEN = (170, 200)
+"""Width and height of the part of the preview that is looked at."""
 _STYLE = "van_gogh_village_street_in_auvers.jpg"
 _SECOND_STYLE = "hokusai_poppies.jpg"
 _MADE = [f"two — {_STYLE}", "two", f"one — {_STYLE}", "one"]
@@ -158,7 +160,9 @@ class Window:
         """The right half of the dialog's preview, before a line is moved: R'G'B' bytes."""
         found, pixels = self.find(_TITLE), self._gimp.folder / "preview.rgb"
         assert found is not None
-        self._command("import", "-window", found, "-crop", "170x200+230+100", "-depth", "8", f"rgb:{pixels}")
+        self._command(
+            "import", "-window", found, "-crop", "{}x{}+230+100".format(*_SEEN), "-depth", "8", f"rgb:{pixels}"
+        )
         return pixels.read_bytes()
 
     def picture(self, name: str) -> None:
@@ -210,6 +214,18 @@ def test_the_menu_opens_the_dialog_and_cancel_closes_it(window: Window) -> None:
     assert not window.ask("image.is_dirty()")
 
 
+def _move(left: bytes, right: bytes) -> int:
+    """By how many pixels the second picture of :meth:`Window.painted` is further on the right; 0 is not at all."""
+    lines = [(left[place : place + _SEEN[0] * 3], right[place : place + _SEEN[0] * 3]) for place in (0, len(left) // 2)]
+    moves = [
+        pixels
+        for pixels in range(40)
+        if all(one[pixels * 3 :] == other[: len(other) - pixels * 3] for one, other in lines)
+    ]
+    assert len(moves) == 1, moves
+    return moves[0]
+
+
 def test_proofs_follow_the_settings_and_end_with_the_window(window: Window) -> None:
     window.open_dialog()
     window.wait_for(lambda: len(set(window.painted())) > 50, "the photograph", 30)
@@ -238,6 +254,14 @@ def test_proofs_follow_the_settings_and_end_with_the_window(window: Window) -> N
     window.wait_for(lambda: change() < 2, "the picture while there is no preview", 10)
     window.keys("alt+v", title=_TITLE)
     window.wait_for(lambda: change() > 20, "a proof in progress", 120)
+    window.keys("alt+1", *["shift+Tab"] * 4, "End", title=_TITLE)  # the line, which goes to the end
+    window.picture("detail")
+    details = [window.painted()]
+    for keys in (["ctrl+Left"], ["ctrl+Right"] * 2):
+        window.keys(*keys, title=_TITLE)
+        details.append(window.painted())
+    middle, left, right = details
+    assert _move(left, middle) > 0 and _move(middle, right) > 0
     window.keys("Escape", title=_TITLE)
     window.wait_for(lambda: not window.find(_TITLE), "the dialog to close", 10)
     window.wait_for(lambda: not window.engines(), "the engine to end", 5)
@@ -327,10 +351,11 @@ def test_explore_takes_a_cells_settings_and_adds_checked_ones_as_a_group_in_one_
     window.open_dialog()  # with the settings of the tests before
     window.keys("alt+x", title=_TITLE)
     window.wait_for(lambda: window.find(_EXPLORE), "the window with the variations", 30)
-    # The present cell is in the middle; on its right are those of strength 70 and 90.
-    window.click_at_part(_EXPLORE, 0.7, 0.5)
-    window.click_at_part(_EXPLORE, 0.7, 0.5, held="ctrl")
+    # The present cell is in the middle and has the focus; on its right are those of strength 70 and 90.
+    window.keys("Right", "ctrl+space", title=_EXPLORE)
+    window.click_at_part(_EXPLORE, 0.89, 0.5)
     window.click_at_part(_EXPLORE, 0.89, 0.5, held="ctrl")
+    window.keys("Left", "space", title=_EXPLORE)
     window.picture("explore")
     window.keys("alt+a", title=_EXPLORE)
     names = ["Strength 70, Stroke size 100 %", "Strength 90, Stroke size 100 %"]
@@ -364,7 +389,7 @@ def test_styles_are_chosen_with_the_mouse_and_a_preset_brings_settings_back(wind
     window.wait_for(lambda: not window.find("Save Preset"), "the name to be taken", 10)
     (file,) = (gimp.home / ".config" / "neural-style" / "presets").iterdir()
     kept = json.loads(file.read_text(encoding="utf-8"))["settings"]
-    # The strength is that of the cell that Explore's test clicked on, if that test ran before.
+    # The strength is that of the cell that Explore's test took with Space, if that test ran before.
     assert kept in ({"quality": "gatys", "size": 40}, {"quality": "gatys", "size": 40, "strength": 70})
 
     window.keys("alt+q", "Home", title=_TITLE)  # a draft, which is none of the presets

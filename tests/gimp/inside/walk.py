@@ -109,7 +109,7 @@ def _use(widget: Gtk.Widget, page: Page) -> None:
 
 
 def _tabbed(window: Gtk.Window) -> Iterator[Gtk.Widget]:
-    """Every widget that Tab comes to, until it comes to one again."""
+    """Every widget that Tab comes to until it comes to one again, and what is in the same group of radio buttons."""
     window.set_focus(None)
     known: set[Gtk.Widget] = set()
     while True:
@@ -119,8 +119,26 @@ def _tabbed(window: Gtk.Window) -> Iterator[Gtk.Widget]:
             return
         known.add(widget)
         yield widget
+        if isinstance(widget, Gtk.RadioButton):
+            yield from _led_to(window, widget)
+            widget.grab_focus()
         while (widget := widget.get_parent()) is not None:  # a combo box has the focus in a button of its own
             yield widget
+
+
+def _led_to(window: Gtk.Window, radio: Gtk.RadioButton) -> Iterator[Gtk.Widget]:
+    """The radio buttons of a group that arrow keys come to from one of them, and what is one Tab behind each."""
+    directions = (Gtk.DirectionType.UP, Gtk.DirectionType.DOWN, Gtk.DirectionType.LEFT, Gtk.DirectionType.RIGHT)
+    reached = [radio]
+    for each in reached:  # which grows
+        for direction in directions:
+            each.grab_focus()
+            window.child_focus(direction)
+            if (found := window.get_focus()) in radio.get_group() and found not in reached:
+                reached.append(found)
+        each.grab_focus()
+        window.child_focus(Gtk.DirectionType.TAB_FORWARD)
+        yield from (each, window.get_focus())
 
 
 def _accessible_name(widget: Gtk.Widget) -> str:
