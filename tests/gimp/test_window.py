@@ -416,3 +416,68 @@ def test_styles_are_chosen_with_the_mouse_and_a_preset_brings_settings_back(wind
     assert [style["name"] for style in told["styles"]] == [_SECOND_STYLE, "two.jpg"]
     assert [style["region"] for style in told["styles"]] == [before[0], None]
     assert (told["settings"]["quality"], told["settings"]["size"]) == ("gatys", 40)
+
+
+def test_presets_are_renamed_exported_deleted_and_imported_with_keys(window: Window, gimp: Gimp) -> None:
+    folder = gimp.home / ".config" / "neural-style" / "presets"
+    folder.mkdir(parents=True, exist_ok=True)
+    preset = {"preset": "a draft", "version": "1", "settings": {"quality": "draft"}}
+    for name in ("a draft", "another"):
+        (folder / f"{name}.json").write_text(json.dumps(preset | {"preset": name}), encoding="utf-8")
+
+    def names() -> set[str]:
+        return {json.loads(file.read_text(encoding="utf-8"))["preset"] for file in folder.iterdir()}
+
+    def choose(entry: str, title: str) -> None:
+        window.click(*_MENU_OF_PRESETS, title=_TITLE)
+        window.keys(entry, title=_TITLE)
+        window.wait_for(lambda: window.find(title), title, 10)
+
+    before, exported = names(), gimp.home / "a quick draft.json"
+    exported.unlink(missing_ok=True)
+    window.open_dialog()
+    window.click(*_PRESETS, title=_TITLE)
+    window.keys("Home", "Down", "Return", title=_TITLE)
+    choose("r", "Rename Preset")
+    window.keys(title="Rename Preset")
+    window.type("another")
+    window.keys("Return", title="Rename Preset")
+    window.wait_for(lambda: window.find("^Replace$"), "the question whether to replace it", 10)
+    window.picture("replace-preset")
+    window.keys("Escape", title="^Replace$")
+    window.wait_for(lambda: window.find("Rename Preset"), "the name to be asked again", 10)
+    assert names() == before
+    window.keys(title="Rename Preset")
+    window.type("a quick draft")
+    window.picture("rename-preset")
+    window.keys("Return", title="Rename Preset")
+    window.wait_for(lambda: names() == before - {"a draft"} | {"a quick draft"}, "the new name", 10)
+
+    choose("e", "Export the Preset")
+    window.picture("export-preset")
+    window.keys("Return", title="Export the Preset")
+    window.wait_for(exported.is_file, "the exported file", 10)
+    told = json.loads(exported.read_text(encoding="utf-8"))
+    assert (told["preset"], told["settings"]) == ("a quick draft", {"quality": "draft"})
+
+    for key, left in (("Escape", {"a quick draft"}), ("Return", set())):
+        choose("d", "^Delete$")
+        window.picture("delete-preset")
+        window.keys(key, title="^Delete$")
+        window.wait_for(lambda: not window.find("^Delete$"), "the answer to be taken", 10)
+        assert names() == before - {"a draft"} | left
+
+    window.keys("alt+q", "End", title=_TITLE)
+    choose("i", "Import a Preset")
+    window.keys(title="Import a Preset")
+    window.type(str(exported))
+    window.keys("Return", title="Import a Preset")
+    window.wait_for(lambda: "a quick draft" in names(), "the imported preset", 10)
+    exported.unlink()
+    choose("e", "Export the Preset")
+    window.keys("Return", title="Export the Preset")
+    window.wait_for(exported.is_file, "what was imported to be exported again", 10)
+    assert json.loads(exported.read_text(encoding="utf-8")) == told
+    window.picture("imported")
+    window.keys("Escape", title=_TITLE)
+    window.wait_for(lambda: not window.find(_TITLE), "the dialog to close", 10)
