@@ -9,7 +9,7 @@ from typing import Any
 from gi.repository import Gdk, GdkPixbuf, GimpUi, Gtk, Pango
 
 from plugin import client, duration
-from plugin.gimp import forecast, order, pixbufs, proof
+from plugin.gimp import access, forecast, order, pixbufs, proof
 from plugin.gimp.forecast import Subject
 from plugin.gimp.layers import Box, Look, Refusal
 from plugin.gimp.studio import Event, Studio
@@ -91,6 +91,7 @@ class Explore:
         self._place = Gtk.Box()
         self._bar = Gtk.ProgressBar(valign=Gtk.Align.CENTER)
         self._status = Gtk.Label(xalign=0, ellipsize=Pango.EllipsizeMode.END)
+        access.say_with(self._bar, self._status)
         self._arrange()
 
     def run(self) -> list[Variation]:

@@ -16,7 +16,7 @@ from plugin.gimp.split_view import SplitView
 from plugin.gimp.studio import Event, Studio
 from plugin.gimp.style import Source, Style
 from plugin.protocol import Hello, Progress, Result
-from plugin.words import _
+from plugin.words import _, without_mnemonic
 
 IS_ON, IS_SPLIT, POSITION = "preview", "preview-split", "preview-position"
 """The procedure's auxiliary arguments: whether there is a preview, whether it has a line, and where that is."""
@@ -110,6 +110,7 @@ class Preview(Gtk.Box):
         over.add_overlay(self._failure)  # over the picture: nothing in the window moves when it comes and goes
         frame.add(over)
         self._progress = Gtk.ProgressBar()
+        self._progress.get_accessible().set_name(without_mnemonic(_("Pre_view")))
         picture = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=2)
         picture.pack_start(frame, True, True, 0)
         picture.pack_start(self._progress, False, False, 0)

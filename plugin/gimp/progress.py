@@ -8,7 +8,7 @@ from types import TracebackType
 from gi.repository import Gdk, GdkPixbuf, Gimp, GimpUi, GLib, Gtk, Pango
 
 from plugin import duration
-from plugin.gimp import painting, pixbufs
+from plugin.gimp import access, painting, pixbufs
 from plugin.gimp.layers import Look, View
 from plugin.gimp.studio import Studio
 from plugin.protocol import Progress
@@ -50,6 +50,7 @@ class Window:
         )
         self._layer.set_max_width_chars(1)  # a long name makes no wide window; it has the room that the others have
         self._bar = Gtk.ProgressBar()
+        access.say_with(self._bar, self._where)
         self._pulse = 0
         self._arrange()
         self._dialog.connect("response", self._respond)

@@ -46,7 +46,14 @@ class Window:
             f"import sys; sys.path.insert(0, {str(REPOSITORY)!r})\n"
             "from tests.gimp.inside import listener; listener.show_and_listen()"
         )
-        self._environment = {"DISPLAY": gimp.display, "NEURAL_STYLE_TESTS": str(gimp.folder), "NO_AT_BRIDGE": "1"}
+        bus = ["dbus-daemon", "--session", "--print-address=1", "--nofork", "--nopidfile"]
+        self._bus = gimp.popen(bus, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        assert self._bus.stdout is not None
+        self._environment = {
+            "DISPLAY": gimp.display,
+            "NEURAL_STYLE_TESTS": str(gimp.folder),
+            "DBUS_SESSION_BUS_ADDRESS": self._bus.stdout.readline().strip(),
+        }
         executable = gimp.executable.replace("gimp-console", "gimp")
         arguments = [executable, "--new-instance", "--no-splash", "--batch-interpreter=python-fu-eval", "-b", code]
         self._output = (gimp.folder / "window.log").open("w")
@@ -64,6 +71,8 @@ class Window:
         self._process.kill()
         self._process.wait(30)
         self._output.close()
+        self._bus.terminate()
+        self._bus.wait(30)
 
     def ask(self, question: str) -> Any:
         """The value of an expression about ``image``."""
@@ -139,6 +148,13 @@ class Window:
         self.wait_for(lambda: self.find("Files to drag"), "the files", 30)
         return started
 
+    def read_aloud(self, title: str) -> list[tuple[str, str, str]]:
+        """What a screen reader can say of a window: role, name or label, and description of all that can be used."""
+        reader = str(REPOSITORY / "tests" / "gimp" / "screen_reader.py")
+        read = self._gimp.command(["python3", reader, title], environment=self._environment, timeout=60)
+        assert read.returncode == 0, read.stderr
+        return [(role, name, help) for role, name, help in map(json.loads, read.stdout.splitlines())]
+
     def open_dialog(self) -> None:
         """From the menu: Filters ▸ Artistic ▸ Neural Style Transfer…"""
         self.keys("alt+r", "a", "n")
@@ -205,6 +221,22 @@ def test_the_menu_opens_the_dialog_and_cancel_closes_it(window: Window) -> None:
     window.picture("menu")
     window.keys("n")
     window.wait_for(lambda: window.find(_TITLE), "the dialog", 30)
+    window.wait_for(lambda: window.read_aloud(_TITLE), "the dialog to be on the accessibility bus", 30)
+    told = window.read_aloud(_TITLE)
+    assert {
+        ("check box", "Preview"),
+        ("radio button", "100 %"),
+        ("combo box", "Preset None"),
+        ("toggle button", "Presets menu"),
+        ("list item", "Poppies – Katsushika Hokusai"),
+        ("combo box", "Where this style is wanted Everywhere"),
+        ("combo box", "Quality Normal"),
+        ("slider", "Strength"),
+        ("spin button", "Stroke size (%)"),
+    } <= {(role, name) for role, name, _help in told}
+    around = ("scroll pane", "scroll bar", "page tab list")
+    assert not [each for each in told if not each[1] and each[0] not in around]
+    assert ["Ctrl and an arrow key" in help for role, name, help in told if name == "100 %"] == [True]
     window.keys("alt+a", title=_TITLE)
     window.picture("dialog")
     window.keys("Escape", title=_TITLE)
