@@ -338,7 +338,7 @@ class Settings:
         0,
         0,
         16384,
-        "_Working size",
+        "Working si_ze",
         "Long side to work at, in pixels; 0 chooses it for the picture.",
         "px",
         group=Group.PICTURE,

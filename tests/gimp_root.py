@@ -25,7 +25,7 @@ NEWCOMER_PACKAGES = ["gimp", "python3-venv"]
 
 TEST_PACKAGES = [
     *("ca-certificates", "dbus", "procps", "xvfb", "xdotool", "imagemagick", "fonts-dejavu-core"),
-    *("locales", "fonts-wqy-microhei"),
+    *("locales", "fonts-wqy-microhei", "at-spi2-core", "gir1.2-atspi-2.0"),
 ]
 
 _DEBOOTSTRAP = ("debootstrap", "debian-archive-keyring")

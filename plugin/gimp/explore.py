@@ -9,7 +9,7 @@ from typing import Any
 from gi.repository import Gdk, GdkPixbuf, GimpUi, Gtk, Pango
 
 from plugin import client, duration
-from plugin.gimp import forecast, order, pixbufs, proof
+from plugin.gimp import access, forecast, order, pixbufs, proof
 from plugin.gimp.forecast import Subject
 from plugin.gimp.layers import Box, Look, Refusal
 from plugin.gimp.studio import Event, Studio
@@ -49,6 +49,14 @@ _SIZES = (512, 256, 192, 128)
 _PALE = 72
 """Opacity, of 255, of the picture that stands in a cell until it is painted."""
 
+_STEPS = {
+    Gtk.DirectionType.UP: (-1, 0),
+    Gtk.DirectionType.DOWN: (1, 0),
+    Gtk.DirectionType.LEFT: (0, -1),
+    Gtk.DirectionType.RIGHT: (0, 1),
+}
+"""Rows and columns that an arrow key goes on."""
+
 _ADD = Gtk.ResponseType.ACCEPT
 
 
@@ -83,6 +91,7 @@ class Explore:
         self._place = Gtk.Box()
         self._bar = Gtk.ProgressBar(valign=Gtk.Align.CENTER)
         self._status = Gtk.Label(xalign=0, ellipsize=Pango.EllipsizeMode.END)
+        access.say_with(self._bar, self._status)
         self._arrange()
 
     def run(self) -> list[Variation]:
@@ -90,7 +99,8 @@ class Explore:
         self._begin()
         self._dialog.show_all()
         for cell in self._cells.values():
-            cell.grab_focus_if_marked()
+            if cell.is_marked:  # so that the arrow keys lead away from the present settings
+                cell.take_focus()
         response = self._dialog.run()
         self._run += 1
         self._studio.give_up()
@@ -120,6 +130,10 @@ class Explore:
             hint = _("Click a picture to use its settings; check several to add them as layers.")
         help = Gtk.Label(label=hint, xalign=1, ellipsize=Pango.EllipsizeMode.END)
         help.get_style_context().add_class("dim-label")
+        keys = _("Arrow keys go from picture to picture, Space uses the settings.")
+        if self._can_add:
+            keys = _("Arrow keys go from picture to picture, Space uses the settings, Ctrl and Space checks.")
+        help.set_tooltip_text(f"{hint}\n{keys}")
         top.pack_end(help, True, True, 0)
         foot = Gtk.Box(orientation=Gtk.Orientation.HORIZONTAL, spacing=12)
         foot.pack_start(self._bar, False, False, 0)
@@ -191,6 +205,7 @@ class Explore:
         (down, rows), (across, columns) = self._vary.items()
         extent = _fitting(look.box, len(columns), len(rows))
         table = Gtk.Grid(row_spacing=6, column_spacing=6, halign=Gtk.Align.CENTER, valign=Gtk.Align.CENTER)
+        table.connect("focus", self._focus)
         for number, value in enumerate(columns, 1):
             table.attach(_heading(across, value), number, 0, 1, 1)
         for number, value in enumerate(rows, 1):
@@ -209,6 +224,21 @@ class Explore:
         self._place.pack_start(table, True, True, 0)
         self._place.show_all()
         self._choose()
+
+    def _focus(self, table: Gtk.Grid, direction: Gtk.DirectionType) -> bool:
+        """Tab comes to one cell, and from its picture to its check mark; arrow keys go on to the cells around it."""
+        inside = table.get_focus_child()
+        place = next(place for place, cell in self._cells.items() if (cell is inside if inside else cell.is_marked))
+        if direction not in _STEPS:
+            if self._cells[place].go_on(direction):
+                return True
+        else:
+            down, across = _STEPS[direction] if inside else (0, 0)
+            if near := self._cells.get((place[0] + down, place[1] + across)):
+                near.take_focus()
+                return True
+        table.stop_emission_by_name("focus")  # which goes on to what is beside the grid
+        return False
 
     def _tell(self, event: Event) -> None:
         if isinstance(event, Cell):
@@ -300,6 +330,7 @@ class _Cell(Gtk.Overlay):
         self._add_seen(self._spinner)
         if can_be_chosen:
             self.add_overlay(self._check)
+            self.connect("key-press-event", self._key)
         self.connect("query-tooltip", self._tell)
 
     def _add_seen(self, widget: Gtk.Widget) -> None:
@@ -321,10 +352,26 @@ class _Cell(Gtk.Overlay):
         with self._button.handler_block(self._taken):
             self._button.set_active(True)
 
-    def grab_focus_if_marked(self) -> None:
-        """So that the arrow keys lead away from the present settings."""
-        if self._button.get_active():
-            self._button.grab_focus()
+    @property
+    def is_marked(self) -> bool:
+        """Whether its settings were the present ones, or were taken, last."""
+        return self._button.get_active()
+
+    def take_focus(self) -> None:
+        """Let the keys be for the picture."""
+        self._button.grab_focus()
+
+    def go_on(self, direction: Gtk.DirectionType) -> bool:
+        """Go with Tab to the picture, then to the check mark, or back; whether there was one left to go to."""
+        # GTK's own order is by places, which it has of what lies above the picture in another window's pixels.
+        stops = [self._button, self._check] if self._check.get_parent() else [self._button]
+        if direction == Gtk.DirectionType.TAB_BACKWARD:
+            stops.reverse()
+        before = [stop for stop in stops if stop.has_focus()]
+        left = stops[stops.index(before[0]) + 1 :] if before else stops
+        if left:
+            left[0].grab_focus()
+        return bool(left)
 
     def set_busy(self, is_busy: bool) -> None:
         """Whether it is being painted."""
@@ -370,6 +417,13 @@ class _Cell(Gtk.Overlay):
     def _press(self, _button: Gtk.Button, event: Gdk.EventButton) -> bool:
         """A click with Ctrl checks."""
         if event.button == Gdk.BUTTON_PRIMARY and event.state & Gdk.ModifierType.CONTROL_MASK:
+            self._check.set_active(not self._check.get_active())
+            return True
+        return False
+
+    def _key(self, _cell: Gtk.Widget, event: Gdk.EventKey) -> bool:
+        """Space with Ctrl checks, too."""
+        if event.keyval == Gdk.KEY_space and event.state & Gdk.ModifierType.CONTROL_MASK:
             self._check.set_active(not self._check.get_active())
             return True
         return False

@@ -6,7 +6,7 @@ import contextlib
 import shlex
 from collections.abc import Callable, Sequence
 
-from gi.repository import GdkPixbuf, Gimp, Gio, GLib, GObject, Gtk, Pango
+from gi.repository import Gdk, GdkPixbuf, Gimp, Gio, GLib, GObject, Gtk, Pango
 
 from plugin import client, locations
 from plugin.gimp import layers, order, output, pixbufs, proof, restyle, style
@@ -16,7 +16,7 @@ from plugin.gimp.split_view import SplitView
 from plugin.gimp.studio import Event, Studio
 from plugin.gimp.style import Source, Style
 from plugin.protocol import Hello, Progress, Result
-from plugin.words import _
+from plugin.words import _, without_mnemonic
 
 IS_ON, IS_SPLIT, POSITION = "preview", "preview-split", "preview-position"
 """The procedure's auxiliary arguments: whether there is a preview, whether it has a line, and where that is."""
@@ -26,6 +26,9 @@ _WITHOUT_EFFECT = {IS_ON, IS_SPLIT, POSITION, "memory", *output.NAMES, *restyle.
 
 _CALM_SECONDS = 0.15
 """After the last change before a proof is started: while a scale is dragged there is no use in one."""
+
+_KEY_STEP = 40
+"""Pixels by which an arrow key moves a detail."""
 
 _DETAIL_SIDE = 400
 _DETAIL_SIDE_ELSEWHERE = 1024
@@ -63,6 +66,7 @@ class Preview(Gtk.Box):
         self._make_widgets()
         self._handler = config.connect("notify", self._changed)
         self.connect("map", self._mapped)
+        self.connect("key-press-event", self._key)
         self.show_all()
         self._split()
         self._begin()
@@ -70,6 +74,7 @@ class Preview(Gtk.Box):
     def set_time(self, text: str) -> None:
         """Say how long the painting will take; an empty text says nothing."""
         self._time.set_text(text)
+        self._time.set_tooltip_text(text or None)
 
     def add_button(self, button: Gtk.Button) -> None:
         """Put a button at the end of the foot."""
@@ -105,6 +110,7 @@ class Preview(Gtk.Box):
         over.add_overlay(self._failure)  # over the picture: nothing in the window moves when it comes and goes
         frame.add(over)
         self._progress = Gtk.ProgressBar()
+        self._progress.get_accessible().set_name(without_mnemonic(_("Pre_view")))
         picture = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=2)
         picture.pack_start(frame, True, True, 0)
         picture.pack_start(self._progress, False, False, 0)
@@ -122,7 +128,7 @@ class Preview(Gtk.Box):
         both_ways = GObject.BindingFlags.BIDIRECTIONAL | GObject.BindingFlags.SYNC_CREATE
         is_on = Gtk.CheckButton.new_with_mnemonic(_("Pre_view"))
         is_on.set_tooltip_text(_("Paint a small proof of every change"))
-        is_split = Gtk.CheckButton.new_with_mnemonic(_("Sp_lit view"))
+        is_split = Gtk.CheckButton.new_with_mnemonic(_("Split vie_w"))
         is_split.set_tooltip_text(_("Before on the left of a line, after on its right"))
         for name, check in ((IS_ON, is_on), (IS_SPLIT, is_split)):
             self._config.bind_property(name, check, "active", both_ways)
@@ -133,7 +139,9 @@ class Preview(Gtk.Box):
         whole = Gtk.RadioButton.new_with_mnemonic(None, _("_Fit"))
         whole.set_tooltip_text(_("All that is painted"))
         detail = Gtk.RadioButton.new_with_mnemonic_from_widget(whole, _("_100 %"))
-        detail.set_tooltip_text(_("A detail, pixel by pixel; drag the picture to choose another one"))
+        detail.set_tooltip_text(
+            _("A detail, pixel by pixel; to choose another one drag the picture, or press Ctrl and an arrow key")
+        )
         detail.connect("toggled", self._zoomed)
         for button in (whole, detail):
             button.set_mode(False)
@@ -227,6 +235,15 @@ class Preview(Gtk.Box):
         self._center = (min(max(x, left), right), min(max(y, top), bottom))
         self._show_before()
         self._ask_soon()
+
+    def _key(self, _pane: Gtk.Widget, event: Gdk.EventKey) -> bool:
+        """With Ctrl an arrow key moves the detail, whatever here has the focus; without it there are other uses."""
+        steps = {Gdk.KEY_Left: (-1, 0), Gdk.KEY_Right: (1, 0), Gdk.KEY_Up: (0, -1), Gdk.KEY_Down: (0, 1)}
+        if self._center is None or event.keyval not in steps or not event.state & Gdk.ModifierType.CONTROL_MASK:
+            return False
+        x, y = steps[event.keyval]
+        self._panned(-x * _KEY_STEP, -y * _KEY_STEP)
+        return True
 
     def _resized(self) -> None:
         if self._center is not None:
@@ -393,7 +410,7 @@ class _Failure(Gtk.InfoBar):
         self._label = Gtk.Label(xalign=0, wrap=True, wrap_mode=Pango.WrapMode.WORD_CHAR, max_width_chars=36)
         self._label.show()
         self.get_content_area().add(self._label)
-        self.add_button(_("Try A_gain"), Gtk.ResponseType.OK)
+        self.add_button(_("Tr_y Again"), Gtk.ResponseType.OK)
         self.connect("response", lambda bar, response: on_again())
 
     def say(self, text: str) -> None:
@@ -411,9 +428,9 @@ class _Missing(Gtk.Box):
         self._label = Gtk.Label(wrap=True, max_width_chars=40, selectable=True, justify=Gtk.Justification.CENTER)
         self._command = Gtk.Entry(text=_install_command(), editable=False)
         self._command.get_accessible().set_name(_("Command that installs the engine"))
-        copy = Gtk.Button.new_with_mnemonic(_("Copy Co_mmand"))
+        copy = Gtk.Button.new_with_mnemonic(_("Copy to Clip_board"))
         copy.connect("clicked", self._copy)
-        again = Gtk.Button.new_with_mnemonic(_("Try A_gain"))
+        again = Gtk.Button.new_with_mnemonic(_("Tr_y Again"))
         again.connect("clicked", lambda button: on_again())
         buttons = Gtk.Box(orientation=Gtk.Orientation.HORIZONTAL, spacing=6, halign=Gtk.Align.CENTER)
         for button in (copy, again):

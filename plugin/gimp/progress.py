@@ -8,7 +8,7 @@ from types import TracebackType
 from gi.repository import Gdk, GdkPixbuf, Gimp, GimpUi, GLib, Gtk, Pango
 
 from plugin import duration
-from plugin.gimp import painting, pixbufs
+from plugin.gimp import access, painting, pixbufs
 from plugin.gimp.layers import Look, View
 from plugin.gimp.studio import Studio
 from plugin.protocol import Progress
@@ -48,7 +48,9 @@ class Window:
         self._layer, self._where, self._left = (
             Gtk.Label(xalign=0, ellipsize=Pango.EllipsizeMode.END) for _number in range(3)
         )
+        self._layer.set_max_width_chars(1)  # a long name makes no wide window; it has the room that the others have
         self._bar = Gtk.ProgressBar()
+        access.say_with(self._bar, self._where)
         self._pulse = 0
         self._arrange()
         self._dialog.connect("response", self._respond)
@@ -108,6 +110,7 @@ class Window:
         look = self._looks[place]
         name = _("Layer {place} of {count}: {name}").format(place=place + 1, count=len(self._looks), name=look.name)
         self._layer.set_text(name)
+        self._layer.set_tooltip_text(name)
         self._show(pixbufs.of_view(look.pixels, View(look.box, min(1.0, _scale(look)))))
 
     def _show(self, pixbuf: GdkPixbuf.Pixbuf) -> None:

@@ -9,7 +9,7 @@ from gi.repository import Gio, Gtk
 from plugin import starters
 from plugin.gimp import pixbufs, style
 from plugin.gimp.thumbnails import Background, Thumbnail
-from plugin.words import _
+from plugin.words import _, without_mnemonic
 
 _SIZE = 180
 """Pixels of the small version of a picture."""
@@ -18,6 +18,7 @@ _SIZE = 180
 def tell(window: Gtk.Window, sentence: str) -> None:
     """Show a sentence until it is closed."""
     dialog = Gtk.MessageDialog(
+        title=window.get_title(),
         transient_for=window,
         modal=True,
         message_type=Gtk.MessageType.ERROR,
@@ -30,7 +31,13 @@ def tell(window: Gtk.Window, sentence: str) -> None:
 
 def agrees(window: Gtk.Window, question: str, answer: str) -> bool:
     """Whether a person gives this answer and does not cancel."""
-    dialog = Gtk.MessageDialog(transient_for=window, modal=True, message_type=Gtk.MessageType.QUESTION, text=question)
+    dialog = Gtk.MessageDialog(
+        title=without_mnemonic(answer),
+        transient_for=window,
+        modal=True,
+        message_type=Gtk.MessageType.QUESTION,
+        text=question,
+    )
     _add_buttons(dialog, answer)
     agreed = dialog.run() == Gtk.ResponseType.OK
     dialog.destroy()

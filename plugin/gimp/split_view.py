@@ -186,7 +186,7 @@ class SplitView(Gtk.Layout):
 
     def _key(self, grip: Gtk.Button, event: Gdk.EventKey) -> bool:
         steps = {Gdk.KEY_Left: -_KEY_STEP, Gdk.KEY_Right: _KEY_STEP, Gdk.KEY_Home: -1.0, Gdk.KEY_End: 1.0}
-        if event.keyval not in steps:
+        if event.keyval not in steps or event.state & Gdk.ModifierType.CONTROL_MASK:
             return False
         self._move_to(self._position + steps[event.keyval])
         return True

@@ -216,7 +216,7 @@ class StyleRows(Gtk.ScrolledWindow):
 
     def _region(self, row: int, region: str) -> Gtk.Widget:
         place = Gtk.ComboBoxText(tooltip_text=_("Where this style is wanted"))
-        place.get_accessible().set_name(_("Where this style is wanted"))
+        place.connect("changed", _say_place)
         (text,) = place.get_cells()
         text.set_property("ellipsize", Pango.EllipsizeMode.END)
         text.set_property("width-chars", 10)
@@ -242,6 +242,12 @@ def _alike(first: Sequence[Entry], second: Sequence[Entry]) -> bool:
     return [(entry.key, round(entry.share), entry.region) for entry in first] == [
         (entry.key, round(entry.share), entry.region) for entry in second
     ]
+
+
+def _say_place(place: Gtk.ComboBoxText) -> None:
+    """Let a screen reader say what the choice is about, too."""
+    text = _("{setting} {value}").format(setting=place.get_tooltip_text(), value=place.get_active_text())
+    place.get_accessible().set_name(text)
 
 
 def _put(thumbnail: Thumbnail, picture: Gtk.Image) -> None:

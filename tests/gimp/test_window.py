@@ -20,6 +20,8 @@ from tests.gimp_root import REPOSITORY, Gimp
 _TITLE, _PROGRESS, _RESTYLE = "Neural Style Transfer", "Painting", "Restyle"
 _EXPLORE = "^Explore$"
 _WIDTH, _HEIGHT = 1600, 1200
+_SEEN = (170, 200)
+"""Width and height of the part of the preview that is looked at."""
 _STYLE = "van_gogh_village_street_in_auvers.jpg"
 _SECOND_STYLE = "hokusai_poppies.jpg"
 _MADE = [f"two — {_STYLE}", "two", f"one — {_STYLE}", "one"]
@@ -44,7 +46,14 @@ class Window:
             f"import sys; sys.path.insert(0, {str(REPOSITORY)!r})\n"
             "from tests.gimp.inside import listener; listener.show_and_listen()"
         )
-        self._environment = {"DISPLAY": gimp.display, "NEURAL_STYLE_TESTS": str(gimp.folder), "NO_AT_BRIDGE": "1"}
+        bus = ["dbus-daemon", "--session", "--print-address=1", "--nofork", "--nopidfile"]
+        self._bus = gimp.popen(bus, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        assert self._bus.stdout is not None
+        self._environment = {
+            "DISPLAY": gimp.display,
+            "NEURAL_STYLE_TESTS": str(gimp.folder),
+            "DBUS_SESSION_BUS_ADDRESS": self._bus.stdout.readline().strip(),
+        }
         executable = gimp.executable.replace("gimp-console", "gimp")
         arguments = [executable, "--new-instance", "--no-splash", "--batch-interpreter=python-fu-eval", "-b", code]
         self._output = (gimp.folder / "window.log").open("w")
@@ -62,6 +71,8 @@ class Window:
         self._process.kill()
         self._process.wait(30)
         self._output.close()
+        self._bus.terminate()
+        self._bus.wait(30)
 
     def ask(self, question: str) -> Any:
         """The value of an expression about ``image``."""
@@ -137,6 +148,13 @@ class Window:
         self.wait_for(lambda: self.find("Files to drag"), "the files", 30)
         return started
 
+    def read_aloud(self, title: str) -> list[tuple[str, str, str]]:
+        """What a screen reader can say of a window: role, name or label, and description of all that can be used."""
+        reader = str(REPOSITORY / "tests" / "gimp" / "screen_reader.py")
+        read = self._gimp.command(["python3", reader, title], environment=self._environment, timeout=60)
+        assert read.returncode == 0, read.stderr
+        return [(role, name, help) for role, name, help in map(json.loads, read.stdout.splitlines())]
+
     def open_dialog(self) -> None:
         """From the menu: Filters ▸ Artistic ▸ Neural Style Transfer…"""
         self.keys("alt+r", "a", "n")
@@ -158,7 +176,9 @@ class Window:
         """The right half of the dialog's preview, before a line is moved: R'G'B' bytes."""
         found, pixels = self.find(_TITLE), self._gimp.folder / "preview.rgb"
         assert found is not None
-        self._command("import", "-window", found, "-crop", "170x200+230+100", "-depth", "8", f"rgb:{pixels}")
+        self._command(
+            "import", "-window", found, "-crop", "{}x{}+230+100".format(*_SEEN), "-depth", "8", f"rgb:{pixels}"
+        )
         return pixels.read_bytes()
 
     def picture(self, name: str) -> None:
@@ -201,6 +221,22 @@ def test_the_menu_opens_the_dialog_and_cancel_closes_it(window: Window) -> None:
     window.picture("menu")
     window.keys("n")
     window.wait_for(lambda: window.find(_TITLE), "the dialog", 30)
+    window.wait_for(lambda: window.read_aloud(_TITLE), "the dialog to be on the accessibility bus", 30)
+    told = window.read_aloud(_TITLE)
+    assert {
+        ("check box", "Preview"),
+        ("radio button", "100 %"),
+        ("combo box", "Preset None"),
+        ("toggle button", "Presets menu"),
+        ("list item", "Poppies – Katsushika Hokusai"),
+        ("combo box", "Where this style is wanted Everywhere"),
+        ("combo box", "Quality Normal"),
+        ("slider", "Strength"),
+        ("spin button", "Stroke size (%)"),
+    } <= {(role, name) for role, name, _help in told}
+    around = ("scroll pane", "scroll bar", "page tab list")
+    assert not [each for each in told if not each[1] and each[0] not in around]
+    assert ["Ctrl and an arrow key" in help for role, name, help in told if name == "100 %"] == [True]
     window.keys("alt+a", title=_TITLE)
     window.picture("dialog")
     window.keys("Escape", title=_TITLE)
@@ -208,6 +244,18 @@ def test_the_menu_opens_the_dialog_and_cancel_closes_it(window: Window) -> None:
     window.wait_for(lambda: not window.engines(), "the engine to end, perhaps while it starts", 5)
     assert window.layers() == ["two", "one"]
     assert not window.ask("image.is_dirty()")
+
+
+def _move(left: bytes, right: bytes) -> int:
+    """By how many pixels the second picture of :meth:`Window.painted` is further on the right; 0 is not at all."""
+    lines = [(left[place : place + _SEEN[0] * 3], right[place : place + _SEEN[0] * 3]) for place in (0, len(left) // 2)]
+    moves = [
+        pixels
+        for pixels in range(40)
+        if all(one[pixels * 3 :] == other[: len(other) - pixels * 3] for one, other in lines)
+    ]
+    assert len(moves) == 1, moves
+    return moves[0]
 
 
 def test_proofs_follow_the_settings_and_end_with_the_window(window: Window) -> None:
@@ -231,13 +279,21 @@ def test_proofs_follow_the_settings_and_end_with_the_window(window: Window) -> N
     window.wait_for(lambda: change() < 2, "the picture without a proof", 30)
     window.picture("engine-died")
     assert engine not in window.engines()
-    window.keys("alt+g", title=_TITLE)
+    window.keys("alt+y", title=_TITLE)
     window.wait_for(lambda: change() > 20, "a proof of another engine", 120)
 
     window.keys("alt+v", title=_TITLE)
     window.wait_for(lambda: change() < 2, "the picture while there is no preview", 10)
     window.keys("alt+v", title=_TITLE)
     window.wait_for(lambda: change() > 20, "a proof in progress", 120)
+    window.keys("alt+1", *["shift+Tab"] * 4, "End", title=_TITLE)  # the line, which goes to the end
+    window.picture("detail")
+    details = [window.painted()]
+    for keys in (["ctrl+Left"], ["ctrl+Right"] * 2):
+        window.keys(*keys, title=_TITLE)
+        details.append(window.painted())
+    middle, left, right = details
+    assert _move(left, middle) > 0 and _move(middle, right) > 0
     window.keys("Escape", title=_TITLE)
     window.wait_for(lambda: not window.find(_TITLE), "the dialog to close", 10)
     window.wait_for(lambda: not window.engines(), "the engine to end", 5)
@@ -280,7 +336,7 @@ def test_ok_makes_all_layers_in_one_undo_step_and_repeat_last_repeats(window: Wi
     window.open_dialog()
     window.keys("alt+q", "Down", "Down", "alt+a", title=_TITLE)
     # From the tab of the advanced settings to their pages, and there to the size.
-    window.keys("Tab", "Right", "Right", "alt+w", "ctrl+a", "4", "0", "Tab", title=_TITLE)
+    window.keys("Tab", "Right", "Right", "alt+z", "ctrl+a", "4", "0", "Tab", title=_TITLE)
     window.picture("settings")
     window.keys("alt+o", title=_TITLE)
     window.wait_for(lambda: window.layers() == _MADE, "the new layers", 180)
@@ -327,10 +383,11 @@ def test_explore_takes_a_cells_settings_and_adds_checked_ones_as_a_group_in_one_
     window.open_dialog()  # with the settings of the tests before
     window.keys("alt+x", title=_TITLE)
     window.wait_for(lambda: window.find(_EXPLORE), "the window with the variations", 30)
-    # The present cell is in the middle; on its right are those of strength 70 and 90.
-    window.click_at_part(_EXPLORE, 0.7, 0.5)
-    window.click_at_part(_EXPLORE, 0.7, 0.5, held="ctrl")
+    # The present cell is in the middle and has the focus; on its right are those of strength 70 and 90.
+    window.keys("Right", "ctrl+space", title=_EXPLORE)
+    window.click_at_part(_EXPLORE, 0.89, 0.5)
     window.click_at_part(_EXPLORE, 0.89, 0.5, held="ctrl")
+    window.keys("Left", "space", title=_EXPLORE)
     window.picture("explore")
     window.keys("alt+a", title=_EXPLORE)
     names = ["Strength 70, Stroke size 100 %", "Strength 90, Stroke size 100 %"]
@@ -364,7 +421,7 @@ def test_styles_are_chosen_with_the_mouse_and_a_preset_brings_settings_back(wind
     window.wait_for(lambda: not window.find("Save Preset"), "the name to be taken", 10)
     (file,) = (gimp.home / ".config" / "neural-style" / "presets").iterdir()
     kept = json.loads(file.read_text(encoding="utf-8"))["settings"]
-    # The strength is that of the cell that Explore's test clicked on, if that test ran before.
+    # The strength is that of the cell that Explore's test took with Space, if that test ran before.
     assert kept in ({"quality": "gatys", "size": 40}, {"quality": "gatys", "size": 40, "strength": 70})
 
     window.keys("alt+q", "Home", title=_TITLE)  # a draft, which is none of the presets
@@ -391,3 +448,68 @@ def test_styles_are_chosen_with_the_mouse_and_a_preset_brings_settings_back(wind
     assert [style["name"] for style in told["styles"]] == [_SECOND_STYLE, "two.jpg"]
     assert [style["region"] for style in told["styles"]] == [before[0], None]
     assert (told["settings"]["quality"], told["settings"]["size"]) == ("gatys", 40)
+
+
+def test_presets_are_renamed_exported_deleted_and_imported_with_keys(window: Window, gimp: Gimp) -> None:
+    folder = gimp.home / ".config" / "neural-style" / "presets"
+    folder.mkdir(parents=True, exist_ok=True)
+    preset = {"preset": "a draft", "version": "1", "settings": {"quality": "draft"}}
+    for name in ("a draft", "another"):
+        (folder / f"{name}.json").write_text(json.dumps(preset | {"preset": name}), encoding="utf-8")
+
+    def names() -> set[str]:
+        return {json.loads(file.read_text(encoding="utf-8"))["preset"] for file in folder.iterdir()}
+
+    def choose(entry: str, title: str) -> None:
+        window.click(*_MENU_OF_PRESETS, title=_TITLE)
+        window.keys(entry, title=_TITLE)
+        window.wait_for(lambda: window.find(title), title, 10)
+
+    before, exported = names(), gimp.home / "a quick draft.json"
+    exported.unlink(missing_ok=True)
+    window.open_dialog()
+    window.click(*_PRESETS, title=_TITLE)
+    window.keys("Home", "Down", "Return", title=_TITLE)
+    choose("r", "Rename Preset")
+    window.keys(title="Rename Preset")
+    window.type("another")
+    window.keys("Return", title="Rename Preset")
+    window.wait_for(lambda: window.find("^Replace$"), "the question whether to replace it", 10)
+    window.picture("replace-preset")
+    window.keys("Escape", title="^Replace$")
+    window.wait_for(lambda: window.find("Rename Preset"), "the name to be asked again", 10)
+    assert names() == before
+    window.keys(title="Rename Preset")
+    window.type("a quick draft")
+    window.picture("rename-preset")
+    window.keys("Return", title="Rename Preset")
+    window.wait_for(lambda: names() == before - {"a draft"} | {"a quick draft"}, "the new name", 10)
+
+    choose("e", "Export the Preset")
+    window.picture("export-preset")
+    window.keys("Return", title="Export the Preset")
+    window.wait_for(exported.is_file, "the exported file", 10)
+    told = json.loads(exported.read_text(encoding="utf-8"))
+    assert (told["preset"], told["settings"]) == ("a quick draft", {"quality": "draft"})
+
+    for key, left in (("Escape", {"a quick draft"}), ("Return", set())):
+        choose("d", "^Delete$")
+        window.picture("delete-preset")
+        window.keys(key, title="^Delete$")
+        window.wait_for(lambda: not window.find("^Delete$"), "the answer to be taken", 10)
+        assert names() == before - {"a draft"} | left
+
+    window.keys("alt+q", "End", title=_TITLE)
+    choose("i", "Import a Preset")
+    window.keys(title="Import a Preset")
+    window.type(str(exported))
+    window.keys("Return", title="Import a Preset")
+    window.wait_for(lambda: "a quick draft" in names(), "the imported preset", 10)
+    exported.unlink()
+    choose("e", "Export the Preset")
+    window.keys("Return", title="Export the Preset")
+    window.wait_for(exported.is_file, "what was imported to be exported again", 10)
+    assert json.loads(exported.read_text(encoding="utf-8")) == told
+    window.picture("imported")
+    window.keys("Escape", title=_TITLE)
+    window.wait_for(lambda: not window.find(_TITLE), "the dialog to close", 10)

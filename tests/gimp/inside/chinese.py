@@ -7,18 +7,18 @@ import re
 from gi.repository import Gimp
 
 from plugin import settings, words
-from tests.gimp.inside import walk, window
+from tests.gimp.inside import tour, window
 from tests.gimp.inside.faults import refused
 from tests.gimp.inside.stage import new_image, new_layer
 
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")
 
 
-def test_nothing_of_ours_in_the_window_is_english() -> None:
+def test_nothing_of_ours_in_any_window_is_english() -> None:
     catalogue = vars(words._catalogue)["_catalog"]
     english = {text.replace("_", "") for text, translated in catalogue.items() if _CHINESE.search(translated)}
     assert "Style" in english
-    for page in walk.pages():
+    for page in tour.pages():
         assert not page.texts & english, page.texts & english
 
 
@@ -26,8 +26,9 @@ def test_no_two_mnemonics_of_a_page_are_the_same() -> None:
     window.test_no_two_mnemonics_of_a_page_are_the_same()
 
 
-def test_the_window_fits_a_small_screen_whatever_the_names() -> None:
-    window.test_the_window_fits_a_small_screen_whatever_the_names()
+def test_every_window_fits_a_small_screen_whatever_the_names() -> None:
+    window.test_every_window_fits_a_small_screen_whatever_the_names()
+    window.test_what_there_is_no_room_for_is_in_a_tooltip()
 
 
 def test_menu_entry_settings_and_help_are_translated() -> None:

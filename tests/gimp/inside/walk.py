@@ -1,14 +1,12 @@
-"""Walks through the filter's window: it opens in this process instead of the filter's own, so that it can be looked at.
+"""Walks through a window that is open in this process, and says what there is in it for whoever uses it.
 
 What Atk says of a widget is what a screen reader hears.
 """
 
 from __future__ import annotations
 
-import functools
-import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import gi
@@ -16,12 +14,7 @@ import gi
 gi.require_version("Atk", "1.0")
 gi.require_version("Gdk", "3.0")
 gi.require_version("Gtk", "3.0")
-from gi.repository import Atk, Gdk, Gimp, Gio, GLib, Gtk  # noqa: E402
-
-from plugin.gimp import procedure  # noqa: E402
-from tests.gimp.inside.stage import FOLDER, STYLE, new_image, new_layer  # noqa: E402
-
-LONG = "a name of the kind that cameras, archives and careful people give to their pictures and layers, 2026-11-22"
+from gi.repository import Atk, Gdk, GLib, Gtk  # noqa: E402
 
 _USED = (
     *(Gtk.Button, Gtk.Entry, Gtk.Scale, Gtk.ComboBox, Gtk.Expander, Gtk.Notebook),
@@ -32,47 +25,40 @@ _USED = (
 
 @dataclass
 class Page:
-    """The window with one page of its notebooks in front."""
+    """A window, with one page of its notebooks in front where it has any."""
 
     mnemonics: Counter[str] = field(default_factory=Counter)
     used: set[str] = field(default_factory=set)
     tabbed: set[str] = field(default_factory=set)
     nameless: list[str] = field(default_factory=list)
     texts: set[str] = field(default_factory=set)
+    cut: set[str] = field(default_factory=set)
+    """Texts that there is no room for, and that are in no tooltip."""
     size: tuple[int, int] = (0, 0)
 
 
-@functools.cache
-def pages() -> list[Page]:
-    """Open the window for a layer and a style with long names, show every page of it and cancel."""
-    image = new_image()
-    layer = new_layer(image, LONG)
-    style = FOLDER / f"{LONG}.jpg"
-    shutil.copy(STYLE, style)
-    # Not the one that GIMP knows: that lacks the arguments for the window alone.
-    own = procedure.NeuralStyle.do_create_procedure(Gimp.get_plug_in(), f"{procedure.NAME}-walk")
-    config = own.create_config()
-    config.set_property("style", Gio.File.new_for_path(str(style)))
-    config.set_property("more-styles", [str(style)])
+def through(show: Callable[[], object], is_ready: Callable[[Gtk.Dialog], object] = bool) -> list[Page]:
+    """Walk through every dialog that ``show`` opens, one after the other, as soon as it is ready, and cancel it."""
     found: list[Page] = []
     failures: list[BaseException] = []
 
     def look() -> bool:
-        window = next((each for each in Gtk.Window.list_toplevels() if each.get_mapped()), None)
-        if window is None:
-            return GLib.SOURCE_CONTINUE
-        try:
-            found.extend(_walk(window))
-        except BaseException as error:
-            failures.append(error)
-        window.response(Gtk.ResponseType.CANCEL)
-        return GLib.SOURCE_REMOVE
+        dialogs = [each for each in Gtk.Window.list_toplevels() if isinstance(each, Gtk.Dialog) and each.get_mapped()]
+        for dialog in dialogs:
+            try:
+                if not is_ready(dialog):
+                    continue
+                found.extend(_walk(dialog))
+            except BaseException as error:
+                failures.append(error)
+            dialog.response(Gtk.ResponseType.CANCEL)
+        return GLib.SOURCE_CONTINUE
 
-    GLib.timeout_add(500, look)
-    values = procedure.run(own, Gimp.RunMode.INTERACTIVE, image, [layer], config, None)
+    timer = GLib.timeout_add(100, look)
+    show()
+    GLib.source_remove(timer)
     for failure in failures:
         raise failure
-    assert values.index(0) == Gimp.PDBStatusType.CANCEL, values.index(1)
     assert found
     return found
 
@@ -81,36 +67,49 @@ def _walk(window: Gtk.Window) -> Iterator[Page]:
     window.get_window().focus(Gdk.CURRENT_TIME)
     while not window.is_active():  # else Tab would not leave a button
         Gtk.main_iteration()
-    for expander in _below(window, Gtk.Expander):
+    for expander in below(window, Gtk.Expander):
         expander.set_expanded(True)
-    for book in _below(window, Gtk.Notebook):
-        for number in range(book.get_n_pages()):
-            _bring_to_front(book.get_nth_page(number))
-            while Gtk.events_pending():
-                Gtk.main_iteration()
-            yield _look_at(window)
+    pages = [book.get_nth_page(number) for book in below(window, Gtk.Notebook) for number in range(book.get_n_pages())]
+    for page in pages or [window]:
+        _bring_to_front(page)
+        while Gtk.events_pending():
+            Gtk.main_iteration()
+        yield _look_at(window)
 
 
 def _look_at(window: Gtk.Window) -> Page:
-    page = Page(size=window.get_size())
-    for widget in _below(window, Gtk.Widget):
-        if not widget.get_mapped() or not widget.is_sensitive():
-            continue
-        if isinstance(widget, Gtk.Label):
-            page.texts.add(widget.get_text())
-            if (key := widget.get_mnemonic_keyval()) != Gdk.KEY_VoidSymbol:
-                page.mnemonics[Gdk.keyval_name(key)] += 1
-        page.texts.add(widget.get_tooltip_text() or "")
-        if isinstance(widget, _USED) and (widget.get_can_focus() or isinstance(widget, Gtk.ComboBox)):
-            page.used.add(_described(widget))
-            if not isinstance(widget, Gtk.Notebook) and not _accessible_name(widget):  # its tabs have names
-                page.nameless.append(_described(widget))
+    page = Page(texts={window.get_title() or ""})
+    for widget in below(window, Gtk.Widget):
+        if widget.get_mapped():
+            page.texts.add(widget.get_tooltip_text() or "")
+            if isinstance(widget, Gtk.Label):
+                _read(widget, page)
+            if isinstance(widget, _USED) and widget.is_sensitive():
+                _use(widget, page)
+    if isinstance(window, Gtk.FileChooserDialog):
+        return Page(page.mnemonics, texts=page.texts)  # all else is GTK's own, and the same everywhere
+    page.size = window.get_size()
     page.tabbed = {_described(widget) for widget in _tabbed(window)}
     return page
 
 
+def _read(label: Gtk.Label, page: Page) -> None:
+    page.texts.add(label.get_text())
+    if label.get_layout().is_ellipsized() and not _is_told(label):
+        page.cut.add(label.get_text())
+    if (key := label.get_mnemonic_keyval()) != Gdk.KEY_VoidSymbol:
+        page.mnemonics[Gdk.keyval_name(key)] += 1
+
+
+def _use(widget: Gtk.Widget, page: Page) -> None:
+    if widget.get_can_focus() or isinstance(widget, Gtk.ComboBox):
+        page.used.add(_described(widget))
+        if not isinstance(widget, Gtk.Notebook) and not _accessible_name(widget):  # its tabs have names
+            page.nameless.append(_described(widget))
+
+
 def _tabbed(window: Gtk.Window) -> Iterator[Gtk.Widget]:
-    """Every widget that Tab comes to, until it comes to one again."""
+    """Every widget that Tab comes to until it comes to one again, and what is in the same group of radio buttons."""
     window.set_focus(None)
     known: set[Gtk.Widget] = set()
     while True:
@@ -120,8 +119,26 @@ def _tabbed(window: Gtk.Window) -> Iterator[Gtk.Widget]:
             return
         known.add(widget)
         yield widget
+        if isinstance(widget, Gtk.RadioButton):
+            yield from _led_to(window, widget)
+            widget.grab_focus()
         while (widget := widget.get_parent()) is not None:  # a combo box has the focus in a button of its own
             yield widget
+
+
+def _led_to(window: Gtk.Window, radio: Gtk.RadioButton) -> Iterator[Gtk.Widget]:
+    """The radio buttons of a group that arrow keys come to from one of them, and what is one Tab behind each."""
+    directions = (Gtk.DirectionType.UP, Gtk.DirectionType.DOWN, Gtk.DirectionType.LEFT, Gtk.DirectionType.RIGHT)
+    reached = [radio]
+    for each in reached:  # which grows
+        for direction in directions:
+            each.grab_focus()
+            window.child_focus(direction)
+            if (found := window.get_focus()) in radio.get_group() and found not in reached:
+                reached.append(found)
+        each.grab_focus()
+        window.child_focus(Gtk.DirectionType.TAB_FORWARD)
+        yield from (each, window.get_focus())
 
 
 def _accessible_name(widget: Gtk.Widget) -> str:
@@ -135,13 +152,21 @@ def _accessible_name(widget: Gtk.Widget) -> str:
     return " ".join(name for name in named if name and name != chosen)
 
 
+def _is_told(label: Gtk.Label) -> bool:
+    """Whether what a label has no room for is in the tooltip that one sees when the pointer is on it."""
+    widget = label
+    while widget is not None and not widget.get_has_tooltip():
+        widget = widget.get_parent()
+    return widget is not None and label.get_text() in (widget.get_tooltip_text() or "")
+
+
 def _described(widget: Gtk.Widget) -> str:
     """A widget by its place in the window and what is written on it."""
     path, each = [], widget
     while (parent := each.get_parent()) is not None:
         path.append(_children(parent).index(each))
         each = parent
-    words = [label.get_text() for label in _below(widget, Gtk.Label)]
+    words = [label.get_text() for label in below(widget, Gtk.Label)]
     return f"{type(widget).__name__} {''.join(map('.{}'.format, reversed(path)))} {' '.join(words)}".strip()
 
 
@@ -153,11 +178,12 @@ def _bring_to_front(widget: Gtk.Widget) -> None:
         widget = parent
 
 
-def _below(widget: Gtk.Widget, kind: type[Gtk.Widget]) -> Iterator[Gtk.Widget]:
+def below(widget: Gtk.Widget, kind: type[Gtk.Widget]) -> Iterator[Gtk.Widget]:
+    """A widget and everything in it, of one kind."""
     if isinstance(widget, kind):
         yield widget
     for child in _children(widget):
-        yield from _below(child, kind)
+        yield from below(child, kind)
 
 
 def _children(widget: Gtk.Widget) -> list[Gtk.Widget]:
