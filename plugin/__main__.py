@@ -123,7 +123,7 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
     for name, kind, default, help in (
         ("sizes", _sizes, "256,512,1024", "long sides in pixels"),
         ("repeats", _count, 30, "of each measurement, at most; fewer where one takes long"),
-        ("tile", _count, 256, "side of the tiles of a step in tiles, at the largest size"),
+        ("tile", _count, 512, "side of the tiles of a step in tiles, at the largest size"),
         ("losses-size", _count, 512, "long side of the pictures for losses.png"),
         ("peer-iterations", _count, 1000, "of neural-style"),
     ):
