@@ -204,7 +204,7 @@ CONTROLS: list[dict[str, object]] = [
     {"optimizer": "gradient-descent"},
     {"optimizer": "gradient-descent", "gradient_clipping": 0.3},
     {"iterations": 8},
-    {"iterations": 60, "stop_below": 10.0},
+    {"iterations": 40, "stop_below": 10.0},
     {"normalize_gradients": True},
     {"tileable": True},
     {"preserve_colors": "histogram"},
@@ -232,7 +232,7 @@ def test_the_controls_here_are_all_there_are() -> None:
 def test_a_scale_ends_early_when_its_loss_is_flat(transfer: StyleTransfer) -> None:
     def iterations(**changes: object) -> int:
         steps: list[Step] = []
-        transfer.paint(task(iterations=80, **changes), steps.append)
+        transfer.paint(task(size=48, iterations=80, **changes), steps.append)
         assert steps[-1].fraction == 1
         return len(steps)
 

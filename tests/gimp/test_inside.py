@@ -82,8 +82,10 @@ def _begins(module: str) -> str:
 @pytest.fixture(scope="module")
 def wanted(request: pytest.FixtureRequest) -> list[str]:
     """The modules with tests that were asked for."""
-    calls = [item.callspec for item in request.session.items if getattr(item, "function", None) is test_inside]
-    return list(dict.fromkeys(call.params["module"] for call in calls))
+    items = [
+        item for item in request.session.items if isinstance(item, pytest.Function) and item.function is test_inside
+    ]
+    return list(dict.fromkeys(str(item.callspec.params["module"]) for item in items))
 
 
 @pytest.mark.parametrize(("module", "name"), _tests())
