@@ -102,7 +102,7 @@ class Gimp:
     def python(
         self, code: str, *, timeout: float = 600, environment: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """Run Python code inside GIMP's console, under the virtual display; its output is captured.
+        """Run Python code inside GIMP's console, under the virtual display; ``stdout`` is all of its output.
 
         The return code is not 0 when the code raised.
         """
@@ -111,7 +111,8 @@ class Gimp:
         batch = f"exec(compile(open({str(script)!r}, encoding='utf-8').read(), {str(script)!r}, 'exec'), globals())"
         arguments = [self.executable, "-i", "--quit", "--batch-interpreter=python-fu-eval", "-b", batch]
         variables = {"DISPLAY": self.display} | dict(environment or {})
-        return self.command(arguments, timeout=timeout, environment=variables)
+        together: dict[str, Any] = {"capture_output": False, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        return self.command(arguments, timeout=timeout, environment=variables, **together)
 
     @property
     def display(self) -> str:

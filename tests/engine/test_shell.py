@@ -4,30 +4,27 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import numpy as np
 import pytest
 import pyvips
 
-from plugin import locations
-
+from .commands import run, run_here
 from .samples import OTHER_STYLE, PHOTO, STYLE
 
 
-def stylize(content: Path, output: Path, *arguments: str, style: Path = STYLE) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "plugin", "stylize", "-o", str(output)]
+def stylize(
+    content: Path,
+    output: Path,
+    *arguments: str,
+    style: Path = STYLE,
+    run: Callable[..., CompletedProcess[str]] = run_here,
+) -> CompletedProcess[str]:
     fast = ["--quality", "draft", "--size", "64", "--iterations", "10", "--device", "cpu"]
-    pictures = [str(content), str(style)]
-    return subprocess.run(
-        [*command, *fast, *pictures, *arguments],
-        capture_output=True,
-        text=True,
-        cwd=locations.PLUG_IN_ROOT,
-        timeout=300,
-    )
+    return run("stylize", "-o", output, *fast, content, style, *arguments)
 
 
 def photo() -> pyvips.Image:
@@ -38,7 +35,7 @@ def test_a_photo_becomes_a_painting_with_a_report(tmp_path: Path) -> None:
     content, output, report = tmp_path / "photo.png", tmp_path / "out.png", tmp_path / "report.json"
     photo().write_to_file(str(content))
     plot = tmp_path / "plot.png"
-    done = stylize(content, output, "--report", str(report), "--plot", str(plot), "--seed", "3")
+    done = stylize(content, output, "--report", str(report), "--plot", str(plot), "--seed", "3", run=run)
     assert done.returncode == 0, done.stderr
     painted = pyvips.Image.new_from_file(str(output))
     assert (painted.width, painted.height, painted.bands, painted.format) == (96, photo().height, 3, "uchar")
@@ -146,7 +143,8 @@ def test_bad_input_gets_one_sentence_and_writes_nothing(
 ) -> None:
     photo().write_to_file(str(tmp_path / "photo.png"))
     (tmp_path / "words.png").write_text("words")
-    done = stylize(tmp_path / content, tmp_path / output, style=tmp_path / style if style else STYLE)
+    way = run if content == "words.png" else run_here
+    done = stylize(tmp_path / content, tmp_path / output, style=tmp_path / style if style else STYLE, run=way)
     assert done.returncode == 1
     assert re.search(sentence, done.stderr)
     assert "Traceback" not in done.stderr

@@ -29,6 +29,7 @@ from plugin.engine.transfer import Step, StyleTransfer, Task, Transfers
 from plugin.grid import PROOF_SIZE, SCORES, Grid
 from plugin.settings import Settings
 
+from .commands import run, run_here
 from .samples import OTHER_STYLE, PHOTO, STYLE, rgba
 
 QUICK = Settings(quality="draft", size=48, iterations=2, device="cpu")
@@ -214,11 +215,6 @@ def test_transparent_parts_are_shown_over_white() -> None:
 FAST = ["--quality", "draft", "--size", "64", "--iterations", "2", "--device", "cpu"]
 
 
-def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "plugin", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=locations.PLUG_IN_ROOT, timeout=300)
-
-
 @pytest.fixture(scope="module")
 def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("photo") / "photo.png"
@@ -251,7 +247,7 @@ def test_the_sheet_shows_what_stylize_paints(swept: tuple[Path, str], photo: Pat
         ((1, 1), ["--preserve-colors", "luminance", "--start", "recolored"]),
     ):
         single = tmp_path / "single.png"
-        done = run("stylize", photo, STYLE, "-o", single, *FAST, *flags)
+        done = run_here("stylize", photo, STYLE, "-o", single, *FAST, *flags)
         assert done.returncode == 0, done.stderr
         painted = np.asarray(Image.open(single)).astype(int)
         assert np.array_equal(shown[place], painted)
@@ -313,7 +309,7 @@ def test_the_best_cell_is_framed(swept: tuple[Path, str]) -> None:
 def test_bad_input_gets_one_sentence_and_writes_nothing(
     photo: Path, tmp_path: Path, name: str, vary: str, status: int, sentence: str
 ) -> None:
-    done = run("sweep", photo, STYLE, "--vary", vary, "-o", tmp_path / name, *FAST)
+    done = run_here("sweep", photo, STYLE, "--vary", vary, "-o", tmp_path / name, *FAST)
     assert done.returncode == status, done.stderr
     assert re.search(sentence, done.stderr.strip().splitlines()[-1])
     assert "Traceback" not in done.stderr

@@ -117,7 +117,7 @@ def test_stylize_paints_from_any_python(
 ) -> None:
     pictures = ["plugin/samples/chelsea.jpg", "plugin/styles/hokusai_great_wave.jpg", "-o", str(tmp_path / "out.png")]
     bare = getattr(sys, "_base_executable", sys.executable)
-    command = [bare, "-m", "plugin", "stylize", *pictures, "--quality", "draft", "--size", "128"]
+    command = [bare, "-m", "plugin", "stylize", *pictures, "--quality", "draft", "--size", "64", "--iterations", "5"]
     variables = dict(os.environ) | {"HOME": str(newcomer.home)}
     done = subprocess.run(
         command, cwd=newcomer.checkout, env=variables, capture_output=True, text=True, timeout=600, check=False

@@ -33,65 +33,45 @@ def _flattened(image: Gimp.Image, layer: Gimp.Layer) -> Gimp.Layer:
     return shown
 
 
-def _same_style_as_flat(image: Gimp.Image, source: Gimp.Layer) -> Gimp.Layer:
-    """Style a layer and what it looks like, as a plain layer above it; both must become the same painting."""
-    flat = _flattened(image, source)
-    image.insert_layer(flat, None, 0)
-    flat.set_offsets(*source.get_offsets()[1:])
-    layer, expected = styled(image, [source, flat])
-    assert (layer.get_width(), layer.get_height()) == (source.get_width(), source.get_height())
-    assert layer.get_offsets() == source.get_offsets()
-    assert native_alpha(layer) == native_alpha(flat)
-    assert native(layer) == native(expected), difference(layer, expected)
-    assert layer.get_mask() is None
-    assert layer.get_filters() == []
-    return layer
+def _same_style_as_flat(image: Gimp.Image, *sources: Gimp.Layer) -> list[Gimp.Layer]:
+    """Style layers and what each looks like, as a plain layer above it; both must become the same painting."""
+    flat = [_flattened(image, source) for source in sources]
+    for source, shown in zip(sources, flat):
+        image.insert_layer(shown, None, image.get_item_position(source))
+        shown.set_offsets(*source.get_offsets()[1:])
+    made = styled(image, [*sources, *flat])
+    for source, shown, layer, expected in zip(sources, flat, made, made[len(sources) :]):
+        name = source.get_name()
+        assert (layer.get_width(), layer.get_height()) == (source.get_width(), source.get_height()), name
+        assert layer.get_offsets() == source.get_offsets(), name
+        assert native_alpha(layer) == native_alpha(shown), name
+        assert native(layer) == native(expected), (name, difference(layer, expected))
+        assert layer.get_mask() is None, name
+        assert layer.get_filters() == [], name
+    return made[: len(sources)]
 
 
-def test_a_layer_mask_is_part_of_the_look() -> None:
-    image = new_image()
-    source = new_layer(image, "source", x=4, y=6)
-    mask = source.create_mask(Gimp.AddMaskType.WHITE)
-    source.add_mask(mask)
-    fill(mask, lambda x, y: (x / 64, x / 64, x / 64, 1.0))
-    before = native(source), native(mask)
-
-    layer = _same_style_as_flat(image, source)
-
-    assert len(set(native_alpha(layer))) > 30
-    assert (native(source), native(source.get_mask())) == before
-
-
-def test_a_disabled_mask_is_not() -> None:
-    image = new_image()
-    source = new_layer(image, "source")
-    source.add_mask(source.create_mask(Gimp.AddMaskType.BLACK))
-    source.set_apply_mask(False)
-
-    (layer,) = styled(image, [source])
-
-    assert set(native_alpha(layer)) == {b"\xff"}
-
-
-def test_live_filters_are_merged_into_the_look_and_stay_live_on_the_source() -> None:
-    image = new_image()
-    source = new_layer(image, "source", x=4, y=6)
-    source.append_filter(Gimp.DrawableFilter.new(source, "gegl:invert-gamma", ""))
-    switched_off = Gimp.DrawableFilter.new(source, "gegl:mono-mixer", "")
-    source.append_filter(switched_off)
-    switched_off.set_visible(False)
-
-    _same_style_as_flat(image, source)
-
-    assert len(source.get_filters()) == 2
-
-
-def test_a_filter_that_reaches_beyond_the_layer_is_cut_to_it() -> None:
+def test_masks_and_live_filters_are_part_of_the_look_and_stay_on_the_source() -> None:
     image = new_image(120, 120)
-    source = new_layer(image, "source", x=30, y=30)
-    source.append_filter(Gimp.DrawableFilter.new(source, "gegl:dropshadow", ""))
+    masked = new_layer(image, "masked", x=4, y=6)
+    mask = masked.create_mask(Gimp.AddMaskType.WHITE)
+    masked.add_mask(mask)
+    fill(mask, lambda x, y: (x / 64, x / 64, x / 64, 1.0))
+    before = native(masked), native(mask)
+    filtered = new_layer(image, "filtered", x=4, y=6)
+    filtered.append_filter(Gimp.DrawableFilter.new(filtered, "gegl:invert-gamma", ""))
+    switched_off = Gimp.DrawableFilter.new(filtered, "gegl:mono-mixer", "")
+    filtered.append_filter(switched_off)
+    switched_off.set_visible(False)
+    # It reaches beyond the layer and is cut to it.
+    shadow = new_layer(image, "shadow", x=30, y=30)
+    shadow.append_filter(Gimp.DrawableFilter.new(shadow, "gegl:dropshadow", ""))
 
-    _same_style_as_flat(image, source)
+    from_masked, *_ = _same_style_as_flat(image, masked, filtered, shadow)
+
+    assert len(set(native_alpha(from_masked))) > 30
+    assert (native(masked), native(masked.get_mask())) == before
+    assert len(filtered.get_filters()) == 2
 
 
 def test_a_group_is_styled_as_projected() -> None:
@@ -102,35 +82,32 @@ def test_a_group_is_styled_as_projected() -> None:
     child = new_layer(image, "above", parent=group, x=20, y=20, paint=lambda x, y: (1.0, 0.2, 0.1, x / 64))
     child.set_mode(Gimp.LayerMode.DIFFERENCE)
     group.append_filter(Gimp.DrawableFilter.new(group, "gegl:invert-gamma", ""))
-    layer = _same_style_as_flat(image, group)
+    (layer,) = _same_style_as_flat(image, group)
 
     assert not layer.is_group()
     assert tree(image)[2:] == [layer.get_name(), ["group", ["above", "below"]]]
 
 
-def test_a_group_that_passes_through_becomes_a_normal_layer() -> None:
-    image = new_image()
+def test_disabled_masks_and_text_and_groups_that_pass_through_become_ordinary_layers() -> None:
+    image = new_image(200, 80)
+    masked = new_layer(image, "masked")
+    masked.add_mask(masked.create_mask(Gimp.AddMaskType.BLACK))
+    masked.set_apply_mask(False)
     group = Gimp.GroupLayer.new(image, "group")
     image.insert_layer(group, None, 0)
     group.set_mode(Gimp.LayerMode.PASS_THROUGH)
     new_layer(image, "child", parent=group)
-
-    (layer,) = styled(image, [group])
-
-    assert layer.get_mode() == Gimp.LayerMode.NORMAL
-    assert group.get_mode() == Gimp.LayerMode.PASS_THROUGH
-
-
-def test_a_text_layer_becomes_an_ordinary_layer() -> None:
-    image = new_image(200, 80)
     text = Gimp.TextLayer.new(image, "Style", Gimp.fonts_get_list("")[0], 60, Gimp.Unit.pixel())
     image.insert_layer(text, None, 0)
 
-    (layer,) = styled(image, [text])
+    from_masked, from_group, from_text = styled(image, [masked, group, text])
 
-    assert not layer.is_text_layer()
-    assert native_alpha(layer) == native_alpha(text)
-    assert layer.get_name().startswith(text.get_name())
+    assert set(native_alpha(from_masked)) == {b"\xff"}
+    assert from_group.get_mode() == Gimp.LayerMode.NORMAL
+    assert group.get_mode() == Gimp.LayerMode.PASS_THROUGH
+    assert not from_text.is_text_layer()
+    assert native_alpha(from_text) == native_alpha(text)
+    assert from_text.get_name().startswith(text.get_name())
     assert text.is_text_layer()
     assert text.get_text() == "Style"
 

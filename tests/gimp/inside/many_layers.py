@@ -39,27 +39,22 @@ def test_each_layer_gets_a_styled_one_directly_above_itself() -> None:
     assert len(Gimp.get_images()) == 1, "a scratch image was left behind"
 
 
-def test_a_group_and_its_child_may_both_be_selected() -> None:
+def test_a_group_and_its_child_may_both_be_selected_and_opacity_and_mode_move_and_are_not_painted_in() -> None:
     image = new_image()
+    plain = new_layer(image, "plain")
     group = Gimp.GroupLayer.new(image, "group")
     image.insert_layer(group, None, 0)
-    child = new_layer(image, "child", parent=group)
-
-    styled(image, [group, child])
-
-    assert tree(image) == [f"group — {STYLE.name}", ["group", [f"child — {STYLE.name}", "child"]]]
-
-
-def test_opacity_and_mode_move_to_the_new_layer_and_are_not_painted_in() -> None:
-    image = new_image()
-    faint, plain = new_layer(image, "faint"), new_layer(image, "plain")
+    child, faint = (new_layer(image, name, parent=group) for name in ("child", "faint"))
     faint.set_mode(Gimp.LayerMode.MULTIPLY)
     faint.set_opacity(30)
     faint.set_composite_mode(Gimp.LayerCompositeMode.CLIP_TO_BACKDROP)
     faint.set_visible(False)
 
-    from_faint, from_plain = styled(image, [faint, plain])
+    *_, from_faint, from_plain = styled(image, [group, child, faint, plain])
 
+    new = {name: f"{name} — {STYLE.name}" for name in ("group", "child", "faint", "plain")}
+    in_group = [new["faint"], "faint", new["child"], "child"]
+    assert tree(image) == [new["group"], ["group", in_group], new["plain"], "plain"], tree(image)
     assert round(from_faint.get_opacity()) == 30
     assert from_faint.get_mode() == Gimp.LayerMode.MULTIPLY
     assert from_faint.get_composite_mode() == Gimp.LayerCompositeMode.CLIP_TO_BACKDROP

@@ -64,7 +64,7 @@ def test_a_script_can_name_a_layer_which_is_taken_as_it_looks_beside_other_style
     script = f"""
         (plug-in-neural-style #:run-mode RUN-NONINTERACTIVE #:image {content.get_id()}
             #:drawables (vector {source.get_id()}) #:style-layer {group.get_id()} #:more-styles (list "{STYLE}")
-            #:quality "gatys" #:size 40)
+            #:quality "gatys" #:size 40 #:iterations 5)
     """
     evaluate = Gimp.get_pdb().lookup_procedure("plug-in-script-fu-eval")
     config = evaluate.create_config()

@@ -33,12 +33,12 @@ def _profiled(image: Gimp.Image) -> Gimp.Image:
     return image
 
 
-def _keeps_format_and_alpha(image: Gimp.Image) -> None:
-    """The whole way, with the engine."""
+def _keeps_format_and_alpha(image: Gimp.Image, *more: Gimp.Layer) -> list[Gimp.Layer]:
+    """The whole way, with the engine; what became of more layers is returned."""
     source = new_layer(image, "source", width=48, height=40, paint=torn)
     profile = image.get_color_profile()
 
-    (layer,) = styled(image, [source])
+    layer, *others = styled(image, [source, *more])
 
     assert format_name(layer) == format_name(source)
     assert native_alpha(layer) == native_alpha(source), f"alpha changed in {format_name(source)}"
@@ -46,6 +46,7 @@ def _keeps_format_and_alpha(image: Gimp.Image) -> None:
     assert max(samples(layer)) <= 1.01, f"too bright in {format_name(source)}"
     if profile:
         assert image.get_color_profile().get_label() == profile.get_label()
+    return others
 
 
 def test_8_bit_integer() -> None:
@@ -68,8 +69,14 @@ def test_float_with_a_profile() -> None:
     _keeps_format_and_alpha(_profiled(new_image(48, 40, _RGB, Gimp.Precision.FLOAT_LINEAR)))
 
 
-def test_double_in_grey() -> None:
-    _keeps_format_and_alpha(new_image(48, 40, _GREY, Gimp.Precision.DOUBLE_NON_LINEAR))
+def test_double_in_grey_with_and_without_alpha() -> None:
+    image = new_image(48, 40, _GREY, Gimp.Precision.DOUBLE_NON_LINEAR)
+    opaque = new_layer(image, "opaque", width=48, height=40, alpha=False)
+
+    (layer,) = _keeps_format_and_alpha(image, opaque)
+
+    assert layer.type() == Gimp.ImageType.GRAY_IMAGE
+    assert difference(opaque, layer) > 0.02
 
 
 def test_every_format_goes_out_and_in_exactly() -> None:
@@ -110,29 +117,20 @@ def test_a_profile_describes_the_same_colors() -> None:
     assert _apart(*sent) < 1e-4, _apart(*sent)
 
 
-def test_a_grey_layer_stays_grey() -> None:
-    image = new_image(48, 40, _GREY)
-    source = new_layer(image, "source", width=48, height=40, alpha=False)
+def test_indexed_layers_get_colors_of_their_palette() -> None:
+    image = new_image(48, 40)
+    opaque = new_layer(image, "opaque", width=48, height=40, alpha=False)
+    cut = new_layer(image, "cut", width=48, height=40, paint=_cut)
+    image.convert_indexed(Gimp.ConvertDitherType.NONE, Gimp.ConvertPaletteType.GENERATE, 32, False, False, "")
 
-    (layer,) = styled(image, [source])
+    from_opaque, from_cut = styled(image, [opaque, cut])
 
-    assert layer.type() == Gimp.ImageType.GRAY_IMAGE
-    assert difference(source, layer) > 0.02
-
-
-def test_an_indexed_layer_gets_colors_of_its_palette() -> None:
-    for paint, alpha in ((photograph, False), (_cut, True)):
-        image = new_image(48, 40)
-        source = new_layer(image, "source", width=48, height=40, paint=paint, alpha=alpha)
-        image.convert_indexed(Gimp.ConvertDitherType.NONE, Gimp.ConvertPaletteType.GENERATE, 32, False, False, "")
-
-        (layer,) = styled(image, [source])
-
-        assert layer.type() == (Gimp.ImageType.INDEXEDA_IMAGE if alpha else Gimp.ImageType.INDEXED_IMAGE)
+    assert from_opaque.type() == Gimp.ImageType.INDEXED_IMAGE
+    assert from_cut.type() == Gimp.ImageType.INDEXEDA_IMAGE
+    assert native_alpha(from_cut) == native_alpha(cut)
+    for source, layer in ((opaque, from_opaque), (cut, from_cut)):
         assert difference(source, layer) > 0.02
-        assert _colors(layer) <= _colors(source)
-        if alpha:
-            assert native_alpha(layer) == native_alpha(source)
+        assert _colors(layer) <= _colors(opaque) | _colors(cut)
 
 
 def test_bright_and_broken_numbers_of_a_float_layer() -> None:

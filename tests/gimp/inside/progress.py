@@ -12,7 +12,7 @@ from plugin.gimp import procedure
 from tests.gimp.inside.stage import new_image, new_layer, order, tree
 
 
-def _told(image: Gimp.Image, layers: list[Gimp.Layer]) -> tuple[list[str], list[float]]:
+def _told(image: Gimp.Image, layers: list[Gimp.Layer], iterations: int) -> tuple[list[str], list[float]]:
     """Run the filter's own code here instead of in its process, to hear what it tells GIMP."""
     texts: list[str] = []
     values: list[float] = []
@@ -20,13 +20,13 @@ def _told(image: Gimp.Image, layers: list[Gimp.Layer]) -> tuple[list[str], list[
         mock.patch.object(Gimp, "progress_set_text", texts.append),
         mock.patch.object(Gimp, "progress_update", values.append),
     ):
-        procedure.stylize(layers, order(image))
+        procedure.stylize(layers, order(image, iterations=iterations))
     return texts, values
 
 
 def test_the_bar_tells_layer_scale_iteration_and_seconds_left() -> None:
     image = new_image()
-    texts, values = _told(image, [new_layer(image, "one"), new_layer(image, "two", width=40, height=40)])
+    texts, values = _told(image, [new_layer(image, "one"), new_layer(image, "two", width=40, height=40)], 40)
 
     pattern = (
         r"Neural style: layer [12] of 2, scale \d+ of \d+ \(\d+ × \d+\), iteration \d+ of \d+, about \d+ (s|min) left"
@@ -44,7 +44,7 @@ def test_the_bar_tells_layer_scale_iteration_and_seconds_left() -> None:
 
 def test_one_layer_is_not_counted() -> None:
     image = new_image()
-    texts, _ = _told(image, [new_layer(image, "one")])
+    texts, _ = _told(image, [new_layer(image, "one")], 2)
     assert texts[0].startswith("Neural style: scale 1 of 1 (40 × 30), iteration 1 of "), texts[0]
 
 

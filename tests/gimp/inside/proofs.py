@@ -33,9 +33,8 @@ def _order(
     return order.of(image, [Gio.File.new_for_path(str(style)) for style in styles], regions, settings)
 
 
-def _painted(wanted: Proof) -> Picture:
-    with client.Engine() as engine:
-        *steps, last = engine.run(wanted.job)
+def _painted(engine: client.Engine, wanted: Proof) -> Picture:
+    *steps, last = engine.run(wanted.job)
     assert isinstance(last, Result)
     assert any(isinstance(step, Progress) and step.preview for step in steps)
     return last.picture
@@ -71,7 +70,8 @@ def test_proof_and_detail_look_like_the_final_layer() -> None:
         shown = Box(200, 60, 150, 150)
         detail = proof.of_detail(wanted, look, "cpu", shown)
         assert detail is not None
-        proofs = [_painted(each) for each in (whole, detail)]
+        with client.Engine() as engine:
+            proofs = [_painted(engine, each) for each in (whole, detail)]
     finals = [procedure.stylize([layer], each)[0] for each in (wanted, _order(image, settings, styles=[_POPPIES]))]
     for each, picture in zip((whole, detail), proofs, strict=True):
         # As small as the strokes are not: where exactly one of them runs is chance.

@@ -44,13 +44,6 @@ _GIVEN = {
 """Every setting, and none at its default."""
 
 
-def _layer() -> Gimp.Layer:
-    image = new_image()
-    source = new_layer(image, "source")
-    image.select_ellipse(Gimp.ChannelOps.REPLACE, 10, 4, 50, 40)
-    return styled(image, [source], more_styles=[PHOTOGRAPH], **_GIVEN)[0]
-
-
 def test_every_setting_is_an_argument_with_its_own_default_and_range() -> None:
     procedure = Gimp.get_pdb().lookup_procedure("plug-in-neural-style")
     for setting in TABLE:
@@ -63,8 +56,11 @@ def test_every_setting_is_an_argument_with_its_own_default_and_range() -> None:
             assert (argument.minimum, argument.maximum) == (setting.minimum, setting.maximum)
 
 
-def test_the_parasite_tells_everything_and_makes_the_same_pixels_again() -> None:
-    layer = _layer()
+def test_the_parasite_tells_everything_is_saved_and_makes_the_same_pixels_again() -> None:
+    image = new_image()
+    source = new_layer(image, "source")
+    image.select_ellipse(Gimp.ChannelOps.REPLACE, 10, 4, 50, 40)
+    (layer,) = styled(image, [source], more_styles=[PHOTOGRAPH], **_GIVEN)
     told = recipe(layer)
 
     assert told["version"] == __version__
@@ -95,23 +91,19 @@ def test_the_parasite_tells_everything_and_makes_the_same_pixels_again() -> None
     for scale in told["scales"]:
         assert {"style relu1_1", "style relu2_1"} <= set(scale["layers"])
 
+    assert layer.get_parasite("neural-style").is_persistent()
+    assert layer.get_parasite("neural-style").is_undoable()
+    file = Gio.File.new_for_path(str(FOLDER / "saved.xcf"))
+    Gimp.file_save(Gimp.RunMode.NONINTERACTIVE, image, file, None)
+    opened = Gimp.file_load(Gimp.RunMode.NONINTERACTIVE, file)
+    assert recipe(opened.get_layers()[0]) == told
+
     image = new_image()
     source = new_layer(image, told["source"])
     x, y, width, height = told["box"]
     image.select_rectangle(Gimp.ChannelOps.REPLACE, x, y, width, height)
     (again,) = styled(image, [source], more_styles=[PHOTOGRAPH], **Settings.from_json(told["settings"]).to_json())
     assert native(again) == native(layer)
-
-
-def test_the_parasite_is_saved_with_the_image() -> None:
-    layer = _layer()
-    told = recipe(layer)
-    assert layer.get_parasite("neural-style").is_persistent()
-    assert layer.get_parasite("neural-style").is_undoable()
-    file = Gio.File.new_for_path(str(FOLDER / "saved.xcf"))
-    Gimp.file_save(Gimp.RunMode.NONINTERACTIVE, layer.get_image(), file, None)
-    opened = Gimp.file_load(Gimp.RunMode.NONINTERACTIVE, file)
-    assert recipe(opened.get_layers()[0]) == told
 
 
 def test_a_style_that_only_gimp_reads() -> None:

@@ -36,7 +36,7 @@ def test_selection_becomes_the_new_layers_mask() -> None:
         assert not Gimp.Selection.is_empty(image)
 
 
-def test_only_the_bounding_box_is_styled() -> None:
+def test_only_the_bounding_box_is_styled_and_the_mask_can_be_edited() -> None:
     image = new_image()
     source = new_layer(image, "source", x=9, y=4, width=64, height=52)
     _select_softly(image)
@@ -56,44 +56,29 @@ def test_only_the_bounding_box_is_styled() -> None:
             changed += 1
     assert changed > width * height * 0.8, "the box looks like the source"
 
-
-def test_the_mask_can_be_edited() -> None:
-    image = new_image()
-    source = new_layer(image, "source")
-    _select_softly(image)
-    (layer,) = styled(image, [source])
-
     mask = layer.get_mask()
     Gimp.Selection.none(image)
     mask.fill(Gimp.FillType.WHITE)
     assert set(native(mask)) == {255}
 
 
-def test_selection_cuts_each_layer_in_its_own_place() -> None:
+def test_selection_cuts_each_layer_and_group_in_its_own_place() -> None:
     image = new_image(120, 120)
     left = new_layer(image, "left", width=60, height=60)
     right = new_layer(image, "right", x=50, y=50, width=60, height=60)
+    group = Gimp.GroupLayer.new(image, "group")
+    image.insert_layer(group, None, 0)
+    new_layer(image, "child", parent=group, x=5, y=7)
     image.select_rectangle(Gimp.ChannelOps.REPLACE, 20, 20, 70, 70)
 
-    from_left, from_right = styled(image, [left, right])
+    from_left, from_right, from_group = styled(image, [left, right, group])
 
     assert recipe(from_left)["box"] == [20, 20, 40, 40]
     assert recipe(from_right)["box"] == [0, 0, 40, 40]
     assert _white(from_left) == (20, 20, 40, 40)
     assert _white(from_right) == (0, 0, 40, 40)
-
-
-def test_selection_of_a_group() -> None:
-    image = new_image()
-    group = Gimp.GroupLayer.new(image, "group")
-    image.insert_layer(group, None, 0)
-    new_layer(image, "child", parent=group, x=5, y=7)
-    image.select_rectangle(Gimp.ChannelOps.REPLACE, 10, 10, 40, 40)
-
-    (layer,) = styled(image, [group])
-
-    assert layer.get_offsets()[1:] == (5, 7)
-    assert _white(layer) == (5, 3, 40, 40)
+    assert from_group.get_offsets()[1:] == (5, 7)
+    assert _white(from_group) == (15, 13, 49, 35)
 
 
 def _white(layer: Gimp.Layer) -> tuple[int, int, int, int]:

@@ -29,8 +29,8 @@ PHOTOGRAPH = REPOSITORY / "plugin" / "samples" / "chelsea.jpg"
 FOLDER = Path(os.environ["NEURAL_STYLE_TESTS"])
 """Where the tests may write."""
 
-FAST = {"quality": "gatys", "size": 40}
-"""Settings for a picture in about a second: what it looks like is the engine's tests' business."""
+FAST = {"quality": "gatys", "size": 40, "iterations": 5}
+"""Settings for a picture in half a second: what it looks like is the engine's tests' business."""
 
 SUCCESS = Gimp.PDBStatusType.SUCCESS
 ERROR = Gimp.PDBStatusType.EXECUTION_ERROR
@@ -147,14 +147,14 @@ def stylize(
     image: Gimp.Image,
     drawables: Sequence[Gimp.Drawable],
     style: Path | None = STYLE,
-    more_styles: Sequence[Path] = (),
+    more_styles: Sequence[Path | str] = (),
     regions: Sequence[str] = (),
     **given: Any,
 ) -> Outcome:
-    """Run the procedure as a script does; settings are named with underscores."""
+    """Run the procedure as a script does; settings are named with underscores, more styles are paths or URIs."""
     given = {
         "style": Gio.File.new_for_path(str(style)) if style else None,
-        "more_styles": [str(path) for path in more_styles],
+        "more_styles": [str(style) for style in more_styles],
         "regions": list(regions),
     } | (FAST | given)
     return call("plug-in-neural-style", image, drawables, **given)
@@ -183,9 +183,9 @@ def styled(image: Gimp.Image, drawables: Sequence[Gimp.Drawable], *more: Any, **
     return outcome.layers
 
 
-def order(image: Gimp.Image) -> Order:
-    """The order of a fast run with one style, for tests that call the filter's own code."""
-    return orders.of(image, [Gio.File.new_for_path(str(STYLE))], [], Settings.from_json(FAST))
+def order(image: Gimp.Image, **given: Any) -> Order:
+    """The order of a fast run with one style and some other settings, for tests that call the filter's own code."""
+    return orders.of(image, [Gio.File.new_for_path(str(STYLE))], [], Settings.from_json(FAST | given))
 
 
 def recipe(layer: Gimp.Layer) -> dict[str, Any]:

@@ -26,7 +26,7 @@ def _paint(image: Gimp.Image, names: list[str], press: Gtk.ResponseType, place: 
             window._dialog.response(press)
 
     wanted = order(image)
-    wanted = dataclasses.replace(wanted, settings=Settings(size=160, iterations=20))
+    wanted = dataclasses.replace(wanted, settings=Settings(size=160, iterations=10))
     with mock.patch.object(Window, "tell", tell_and_press), Studio() as studio:
         sources = [image.get_layer_by_name(name) for name in names]
         return procedure.stylize(sources, wanted, studio=studio)
@@ -46,7 +46,7 @@ def test_stop_here_and_keep_keeps_what_is_painted_and_begins_no_other_layer() ->
     assert recipe(whole)["stopped"] is None
     told = recipe(stopped)["stopped"]
     assert (told["scale"], told["scales"]) == (2, 2)
-    assert told["iteration"] < told["iterations"] == 20
+    assert told["iteration"] < told["iterations"] == 10
     # The layers look alike; so the first one is what the second one would have been.
     assert difference(whole, stopped) > 0.003
     assert difference(stopped, image.get_layer_by_name("two")) > 0.02
