@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
+from urllib.parse import quote, unquote
 
 from gi.repository import Gegl, Gimp, Gio, GLib
 
@@ -27,6 +28,7 @@ ONLY_GIMP_READS = (
 
 _OPEN = {"style-layer": Gimp.Layer, "style-image": Gimp.Image}
 _REMEMBERED = "neural-style-open"
+_GONE = "neural-style-gone"
 
 PICTURE_ATTRIBUTES = "standard::type,standard::content-type,standard::display-name"
 
@@ -36,13 +38,10 @@ _LARGEST_AREA = 200_000_000
 
 @dataclass(frozen=True)
 class Style:
-    """A style picture and what tells it from others: the name of its file, layer or image, and its bytes' sha256.
-
-    ``uri`` is where the file lies, None for what is open.
-    """
+    """A style picture and what tells it from others: the name of its file, layer or image, and its bytes' sha256."""
 
     name: str
-    uri: str | None
+    source: Source
     sha256: str
     picture: Picture | PictureFile
 
@@ -89,7 +88,21 @@ def title(source: Source) -> str:
         return source.get_name() if source.is_valid() else _("Closed")
     if (path := source.get_path()) and (known := starters.titles().get(Path(path))):
         return _(known)
-    return GLib.filename_display_name(source.get_basename() or "?")
+    return _gone_name(source) or GLib.filename_display_name(source.get_basename() or "?")
+
+
+def gone(name: str) -> Gio.File:
+    """Stands for a style that was open in GIMP and is not any more; :func:`read` refuses it."""
+    return Gio.File.new_for_uri(f"{_GONE}:/{quote(name, safe='')}")
+
+
+def is_gone(file: Gio.File) -> bool:
+    """Whether this is what :func:`gone` gave."""
+    return file.has_uri_scheme(_GONE)
+
+
+def _gone_name(file: Gio.File) -> str:
+    return unquote(file.get_uri().removeprefix(f"{_GONE}:/")) if is_gone(file) else ""
 
 
 def is_picture(info: Gio.FileInfo) -> bool:
@@ -112,6 +125,9 @@ def read(source: Source | None) -> Style:
 
 
 def _read_file(file: Gio.File) -> Style:
+    if is_gone(file):
+        sentence = _("The style “{name}” was a layer or image that is not open any more; choose another style.")
+        raise Refusal(sentence.format(name=_gone_name(file)))
     name = file.get_basename()
     try:
         kind = file.query_file_type(Gio.FileQueryInfoFlags.NONE, None)
@@ -125,7 +141,7 @@ def _read_file(file: Gio.File) -> Style:
     except GLib.Error as error:
         sentence = _("The style “{name}” cannot be read ({error}); choose another picture.")
         raise Refusal(sentence.format(name=name, error=error.message)) from error
-    return Style(name, file.get_uri(), hashlib.sha256(data).hexdigest(), picture)
+    return Style(name, file, hashlib.sha256(data).hexdigest(), picture)
 
 
 def _read_open(source: Gimp.Layer | Gimp.Image) -> Style:
@@ -144,7 +160,7 @@ def _read_open(source: Gimp.Layer | Gimp.Image) -> Style:
             picture = layers.read(source.get_image(), source, whole=True).picture()
         except Refusal as refusal:
             raise Refusal(_("The style cannot be used: {reason}").format(reason=refusal)) from refusal
-    return Style(name, None, hashlib.sha256(picture.pixels).hexdigest(), picture)
+    return Style(name, source, hashlib.sha256(picture.pixels).hexdigest(), picture)
 
 
 def _read_with_gimp(file: Gio.File, name: str) -> Picture:

@@ -35,8 +35,9 @@ _LAST_OF_THE_FIRST_ROW = (75, 185)
 class Window:
     """GIMP's window on the virtual display, and a script inside that answers questions about the image."""
 
-    def __init__(self, gimp: Gimp) -> None:
+    def __init__(self, gimp: Gimp, **environment: str) -> None:
         self._gimp = gimp
+        self.pictures = gimp.folder / "pictures"
         for remembered in (gimp.home / ".config").glob("GIMP/*/plug-in-settings"):
             shutil.rmtree(remembered)
         shutil.rmtree(gimp.home / ".config" / "neural-style", ignore_errors=True)
@@ -45,6 +46,7 @@ class Window:
             "from tests.gimp.inside import listener; listener.show_and_listen()"
         )
         self._environment = {"DISPLAY": gimp.display, "NEURAL_STYLE_TESTS": str(gimp.folder), "NO_AT_BRIDGE": "1"}
+        self._environment |= environment
         executable = gimp.executable.replace("gimp-console", "gimp")
         arguments = [executable, "--new-instance", "--no-splash", "--batch-interpreter=python-fu-eval", "-b", code]
         self._output = (gimp.folder / "window.log").open("w")
@@ -63,11 +65,11 @@ class Window:
         self._process.wait(30)
         self._output.close()
 
-    def ask(self, question: str) -> Any:
+    def ask(self, question: str, seconds: float = 30) -> Any:
         """The value of an expression about ``image``."""
         answer = self._gimp.folder / "answer"
         self._tell(question)
-        self.wait_for(answer.is_file, f"an answer to {question}", 30)
+        self.wait_for(answer.is_file, f"an answer to {question}", seconds)
         text = answer.read_text(encoding="utf-8")
         answer.unlink()
         return ast.literal_eval(text)
@@ -161,9 +163,14 @@ class Window:
         self._command("import", "-window", found, "-crop", "170x200+230+100", "-depth", "8", f"rgb:{pixels}")
         return pixels.read_bytes()
 
-    def picture(self, name: str) -> None:
-        """Keep what is on the display, to be looked at."""
-        self._command("import", "-window", "root", str(self._gimp.folder / f"{name}.png"))
+    def picture(self, name: str, title: str | None = None) -> None:
+        """Keep what is on the display, or the window with this title, to be looked at."""
+        self.pictures.mkdir(parents=True, exist_ok=True)
+        seen = "root" if title is None else self.find(title)
+        assert seen is not None, f"there is no window {title}"
+        # Without the time of day, so that two pictures of the same are the same file.
+        plain = ("-define", "png:exclude-chunks=date,time")
+        self._command("import", "-window", seen, *plain, str(self.pictures / f"{name}.png"))
 
     def wait_for(self, ready: Callable[[], Any], what: str, seconds: float) -> None:
         end = time.monotonic() + seconds
