@@ -13,7 +13,8 @@ from gi.repository import Gegl, Gimp, Gio, GLib
 
 from plugin import starters
 from plugin.gimp import layers
-from plugin.gimp.layers import Refusal
+from plugin.gimp.layers import Box, Refusal, View
+from plugin.gimp.pieces import Pieces, at_once
 from plugin.protocol import Picture, PictureFile
 from plugin.words import _
 
@@ -31,6 +32,9 @@ _REMEMBERED = "neural-style-open"
 _GONE = "neural-style-gone"
 
 PICTURE_ATTRIBUTES = "standard::type,standard::content-type,standard::display-name"
+
+_HASHED = 1 << 24
+"""Bytes that are hashed in one go while a window waits."""
 
 _LARGEST_AREA = 200_000_000
 """Pixels of a style that GIMP reads: 3.2 GB on the pipe."""
@@ -114,6 +118,11 @@ def is_picture(info: Gio.FileInfo) -> bool:
 
 
 def read(source: Source | None) -> Style:
+    """Do :func:`reading` at once."""
+    return at_once(reading(source))
+
+
+def reading(source: Source | None) -> Pieces[Style]:
     """Read a style.
 
     Raises:
@@ -121,7 +130,9 @@ def read(source: Source | None) -> Style:
     """
     if source is None:
         raise Refusal(_("No style is chosen; choose a picture whose style the layer shall have and try again."))
-    return _read_file(source) if isinstance(source, Gio.File) else _read_open(source)
+    if isinstance(source, Gio.File):
+        return _read_file(source)
+    return (yield from _reading_open(source))
 
 
 def _read_file(file: Gio.File) -> Style:
@@ -144,7 +155,7 @@ def _read_file(file: Gio.File) -> Style:
     return Style(name, file, hashlib.sha256(data).hexdigest(), picture)
 
 
-def _read_open(source: Gimp.Layer | Gimp.Image) -> Style:
+def _reading_open(source: Gimp.Layer | Gimp.Image) -> Pieces[Style]:
     if not source.is_valid():
         raise Refusal(_("The layer or image that is the style is not open any more; choose another style."))
     name = source.get_name()
@@ -152,15 +163,20 @@ def _read_open(source: Gimp.Layer | Gimp.Image) -> Style:
     if isinstance(source, Gimp.Image):
         scratch = source.duplicate()
         try:
-            picture = _shown(scratch)
+            picture = yield from _reading_shown(scratch)
         finally:
             scratch.delete()
     else:
         try:
-            picture = layers.read(source.get_image(), source, whole=True).picture()
+            look = yield from layers.reading(source.get_image(), source, whole=True)
         except Refusal as refusal:
             raise Refusal(_("The style cannot be used: {reason}").format(reason=refusal)) from refusal
-    return Style(name, source, hashlib.sha256(picture.pixels).hexdigest(), picture)
+        picture = yield from _converting(look.pixels, look.format, look.box)
+    digest = hashlib.sha256()
+    for start in range(0, len(picture.pixels), _HASHED):
+        digest.update(memoryview(picture.pixels)[start : start + _HASHED])
+        yield
+    return Style(name, source, digest.hexdigest(), picture)
 
 
 def _read_with_gimp(file: Gio.File, name: str) -> Picture:
@@ -169,7 +185,7 @@ def _read_with_gimp(file: Gio.File, name: str) -> Picture:
         raise Refusal(_("The style “{name}” cannot be opened by GIMP; choose another picture.").format(name=name))
     try:
         _check_area(name, image)
-        return _shown(image)
+        return at_once(_reading_shown(image))
     finally:
         image.delete()
 
@@ -181,9 +197,17 @@ def _check_area(name: str, drawn: Gimp.Layer | Gimp.Image) -> None:
         raise Refusal(sentence.format(name=name, width=width, height=height))
 
 
-def _shown(scratch: Gimp.Image) -> Picture:
-    """What an image shows; it gets another layer."""
-    width, height = scratch.get_width(), scratch.get_height()
-    pixels = layers.visible(scratch).get_buffer()
-    rectangle = Gegl.Rectangle.new(0, 0, width, height)
-    return Picture(width, height, pixels.get(rectangle, 1.0, "R'G'B'A float", Gegl.AbyssPolicy.NONE))
+def _reading_shown(scratch: Gimp.Image) -> Pieces[Picture]:
+    """What an image shows; it is spoilt."""
+    whole = Box(0, 0, scratch.get_width(), scratch.get_height())
+    pixels, format = yield from layers.showing(scratch)
+    return (yield from _converting(pixels, format, whole))
+
+
+def _converting(pixels: Gegl.Buffer, format: str, box: Box) -> Pieces[Picture]:
+    yield from layers.warming(format)
+    samples = bytearray()
+    for strip in box.strips():
+        samples += View(strip).get(pixels, layers.SENT)
+        yield
+    return Picture(box.width, box.height, samples)
