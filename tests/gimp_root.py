@@ -62,6 +62,8 @@ class Gimp:
         for path in (self.home, self.folder):
             path.mkdir(parents=True, exist_ok=True)
         self._shared = [self.home, self.folder, REPOSITORY]
+        self.screen = "1600x1200"
+        """Pixels of the virtual display, when it is started."""
         self._environment = self._make_environment()
         self._display: subprocess.Popen[str] | None = None
 
@@ -120,7 +122,7 @@ class Gimp:
         if self._display is None:
             reader, writer = os.pipe()
             self._display = self.popen(
-                ["Xvfb", "-displayfd", str(writer), "-screen", "0", "1600x1200x24", "-nolisten", "tcp"],
+                ["Xvfb", "-displayfd", str(writer), "-screen", "0", f"{self.screen}x24", "-nolisten", "tcp"],
                 pass_fds=(writer,),
                 stderr=subprocess.DEVNULL,
             )
@@ -134,6 +136,7 @@ class Gimp:
         if self._display is not None:
             self._display.terminate()
             self._display.wait(10)
+            self._display = None
 
     def _make_environment(self) -> dict[str, str]:
         """The variables of a newcomer: nothing of ours but what pip needs to reach its registry from here."""

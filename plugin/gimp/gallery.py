@@ -171,7 +171,7 @@ class Gallery(Gtk.Box):
 
 
 def _remember(files: Sequence[Gio.File]) -> None:
-    if own := [file.get_uri() for file in files if not _is_starter(file)]:
+    if own := [file.get_uri() for file in files if not _is_starter(file) and not style.is_gone(file)]:
         recent.use(*own)
 
 

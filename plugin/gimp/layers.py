@@ -6,14 +6,15 @@ image is held or changed while it works. When every picture is painted, :func:`a
 
 from __future__ import annotations
 
-import dataclasses
+import threading
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 from gi.repository import Babl, Gegl, Gimp
 
+from plugin.gimp.pieces import Pieces, at_once
 from plugin.protocol import Mask, Picture
 from plugin.words import _
 
@@ -22,6 +23,18 @@ SMALLEST = 32
 
 SELECTION = "selection"
 """What stands for the selection among the names of regions."""
+
+SENT = "R'G'B'A float"
+"""The format of what is sent to the engine, and comes back."""
+
+SEEN = "R'G'B'A u8"
+"""The format of what is on the screen."""
+
+_STRIP_AREA = 1 << 19
+"""Pixels that are read in one go while a window waits."""
+
+_TILE = 64
+"""Pixels of the height of GIMP's tiles."""
 
 _SAMPLE_CODES = {1: "B", 2: "H", 4: "I", 8: "Q"}
 """The array typecode that holds the bits of one sample of so many bytes, whatever number they mean."""
@@ -46,6 +59,12 @@ class Box:
     y: int
     width: int
     height: int
+
+    def strips(self) -> Iterator[Box]:
+        """Pieces of it, from top to bottom, that take some hundredths of a second each to draw or to read."""
+        rows = max(_TILE, _STRIP_AREA // self.width // _TILE * _TILE)
+        for top in range(0, self.height, rows):
+            yield Box(self.x, self.y + top, self.width, min(rows, self.height - top))
 
     def rectangle(self, dx: int = 0, dy: int = 0) -> Gegl.Rectangle:
         """As GEGL wants it, moved by ``dx``, ``dy``."""
@@ -100,7 +119,14 @@ class Look:
     def picture(self, view: View | None = None) -> Picture:
         """The pixels in the box, or in view, for the engine."""
         view = view or View(self.box)
-        return Picture(view.width, view.height, view.get(self.pixels, "R'G'B'A float"))
+        return Picture(view.width, view.height, view.get(self.pixels, SENT))
+
+    def prepare(self, view: View) -> Pieces[None]:
+        """Let GEGL make the pixels at the view's scale, which it keeps: after that they are soon read."""
+        yield from warming(self.format)
+        for strip in view.box.strips():
+            View(strip, view.scale).get(self.pixels, SENT)
+            yield
 
     def paint(self, picture: Picture) -> None:
         """Put a picture's colors into the box; alpha stays as it is, to the last bit.
@@ -109,7 +135,7 @@ class Look:
         """
         rectangle = self.box.rectangle()
         before = self._samples(rectangle)
-        self.pixels.set(rectangle, "R'G'B'A float", bytes(picture.pixels))
+        self.pixels.set(rectangle, SENT, bytes(picture.pixels))
         if self.has_alpha:
             channels = Babl.format_get_n_components(Babl.format(self.format))
             alpha = slice(channels - 1, None, channels)
@@ -168,6 +194,25 @@ class Look:
         layer.set_edit_mask(False)
 
 
+def warming(format: str) -> Pieces[None]:
+    """Let babl look for its quickest way from a format to what is sent, and back to what is seen.
+
+    That takes it some tenths of a second, once for each pair of formats. A thread waits for it.
+    """
+
+    def convert() -> None:
+        for source, target in ((format, SENT), (SENT, SEEN)):
+            pixels = Gegl.Buffer.new(source, 0, 0, 8, 8)
+            for scale in (1.0, 0.25):
+                pixels.get(Gegl.Rectangle.new(0, 0, 2, 2), scale, target, Gegl.AbyssPolicy.NONE)
+
+    thread = threading.Thread(target=convert, daemon=True)
+    thread.start()
+    while thread.is_alive():
+        thread.join(0.005)
+        yield
+
+
 def check(drawables: Sequence[Gimp.Drawable]) -> list[Gimp.Layer]:
     """The layers among what a person selected, which must be all of it.
 
@@ -215,7 +260,7 @@ def box(layer: Gimp.Layer, selected: bool, part: Box | None = None) -> Box:
     name = layer.get_name()
     some, x, y, width, height = True, 0, 0, layer.get_width(), layer.get_height()
     if part is not None:
-        x, y, width, height = dataclasses.astuple(part)
+        x, y, width, height = astuple(part)
     elif selected:
         some, x, y, width, height = layer.mask_intersect()
     # An empty group has a size of its own making.
@@ -231,6 +276,11 @@ def box(layer: Gimp.Layer, selected: bool, part: Box | None = None) -> Box:
 
 
 def read(image: Gimp.Image, layer: Gimp.Layer, whole: bool = False, part: Box | None = None) -> Look:
+    """Do :func:`reading` at once."""
+    return at_once(reading(image, layer, whole, part))
+
+
+def reading(image: Gimp.Image, layer: Gimp.Layer, whole: bool = False, part: Box | None = None) -> Pieces[Look]:
     """Copy a layer out of its image as it looks: filters, mask and group merged, its own opacity and mode left out.
 
     ``whole`` takes all of the layer, and ``part`` that part of it, whatever is selected.
@@ -242,13 +292,28 @@ def read(image: Gimp.Image, layer: Gimp.Layer, whole: bool = False, part: Box | 
     found = box(layer, selected, part)
     selection = None
     if selected:
-        channel = image.get_selection()
+        channel, strips = image.get_selection(), []
+        samples, kind = channel.get_buffer(), Babl.get_name(channel.get_format())
         _, x, y = layer.get_offsets()
-        selection = _get(channel.get_buffer(), found.rectangle(x, y), Babl.get_name(channel.get_format()))
-    if layer.is_group() or layer.get_mask() or layer.get_filters():
-        with _rendered(image, layer) as drawn:
-            return _look(layer, drawn, found, selection)
-    return _look(layer, layer, found, selection)
+        for strip in found.strips():
+            strips.append(_get(samples, strip.rectangle(x, y), kind))
+            yield
+        selection = b"".join(strips)
+    if layer.get_mask() or layer.get_filters():
+        with _alone(image, layer) as scratch:
+            pixels, format = yield from showing(scratch)
+    else:
+        pixels, format = yield from _copying(layer)
+    return Look(
+        layer=layer,
+        name=layer.get_name(),
+        tattoo=layer.get_tattoo(),
+        pixels=pixels,
+        format=format,
+        has_alpha=bool(Babl.format_has_alpha(Babl.format(format))),
+        box=found,
+        selection=selection,
+    )
 
 
 def region(look: Look, drawable: Gimp.Drawable, view: View | None = None) -> Mask:
@@ -282,11 +347,25 @@ def selected(look: Look, view: View) -> bytes | None:
     return view.get(channel.get_buffer(), f"{model} u8", x, y)
 
 
-def visible(image: Gimp.Image) -> Gimp.Layer:
-    """Put what a scratch image shows on top of it, as a layer with alpha and of the image's size."""
-    layer = Gimp.Layer.new_from_visible(image, image, None)
-    image.insert_layer(layer, None, 0)
-    return layer
+def showing(scratch: Gimp.Image) -> Pieces[tuple[Gegl.Buffer, str]]:
+    """Copy what a scratch image shows, with alpha and in its precision, and say babl's name for the format.
+
+    GIMP draws it strip by strip, of which the image gets the size.
+    """
+    whole, top = Box(0, 0, scratch.get_width(), scratch.get_height()), 0
+    pixels, format = None, ""
+    for strip in whole.strips():
+        scratch.resize(strip.width, strip.height, 0, top - strip.y)
+        top = strip.y
+        drawn = Gimp.Layer.new_from_visible(scratch, scratch, None)
+        format = Babl.get_name(drawn.get_format())
+        pixels = pixels or Gegl.Buffer.new(format, *astuple(whole))
+        source = drawn.get_buffer()
+        source.copy(source.get_extent(), Gegl.AbyssPolicy.NONE, pixels, strip.rectangle())
+        drawn.delete()
+        yield
+    assert pixels is not None
+    return pixels, format
 
 
 def add(image: Gimp.Image, made: Sequence[tuple[Look, Gimp.Layer]], inside: Sequence[Sequence[Gimp.Layer]]) -> None:
@@ -375,22 +454,9 @@ def check_still_there(looks: Iterable[Look]) -> None:
             raise Refusal(sentence.format(name=look.name))
 
 
-def _look(layer: Gimp.Layer, drawn: Gimp.Layer, box: Box, selection: bytes | None) -> Look:
-    return Look(
-        layer=layer,
-        name=layer.get_name(),
-        tattoo=layer.get_tattoo(),
-        pixels=drawn.get_buffer().dup(),
-        format=Babl.get_name(drawn.get_format()),
-        has_alpha=drawn.has_alpha(),
-        box=box,
-        selection=selection,
-    )
-
-
 @contextmanager
-def _rendered(image: Gimp.Image, layer: Gimp.Layer) -> Iterator[Gimp.Layer]:
-    """Let GIMP draw one layer alone, in a scratch image of the layer's size that is gone afterwards."""
+def _alone(image: Gimp.Image, layer: Gimp.Layer) -> Iterator[Gimp.Image]:
+    """A scratch image of a layer's size that shows that layer alone, without its own opacity and mode."""
     grey = image.get_base_type() == Gimp.ImageBaseType.GRAY
     kind = Gimp.ImageBaseType.GRAY if grey else Gimp.ImageBaseType.RGB
     scratch = Gimp.Image.new_with_precision(layer.get_width(), layer.get_height(), kind, image.get_precision())
@@ -404,9 +470,20 @@ def _rendered(image: Gimp.Image, layer: Gimp.Layer) -> Iterator[Gimp.Layer]:
         copy.set_visible(True)
         copy.set_opacity(100)
         copy.set_mode(Gimp.LayerMode.NORMAL)
-        yield visible(scratch)
+        yield scratch
     finally:
         scratch.delete()
+
+
+def _copying(layer: Gimp.Layer) -> Pieces[tuple[Gegl.Buffer, str]]:
+    """Copy a layer's own pixels, which are a group's as it shows its layers, and say babl's name for their format."""
+    source, format = layer.get_buffer(), Babl.get_name(layer.get_format())
+    whole = Box(0, 0, layer.get_width(), layer.get_height())
+    pixels = Gegl.Buffer.new(format, *astuple(whole))
+    for strip in whole.strips():
+        source.copy(strip.rectangle(), Gegl.AbyssPolicy.NONE, pixels, strip.rectangle())
+        yield
+    return pixels, format
 
 
 def _mode(layer: Gimp.Layer) -> Gimp.LayerMode:

@@ -6,11 +6,13 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from gi.repository import Gimp
+from gi.repository import Gimp, Gio
 
 from plugin import __version__
 from plugin.gimp.layers import Box, Look, Refusal
+from plugin.gimp.opened import Mark
 from plugin.gimp.order import Order
+from plugin.gimp.style import Source
 from plugin.protocol import Result
 from plugin.settings import Settings
 from plugin.words import _
@@ -20,10 +22,12 @@ NAME = "neural-style"
 
 @dataclass(frozen=True)
 class StyleTold:
-    """A style as it was: its name, where its file lay, if it was one, and the name of its region."""
+    """A style as it was: its name, where its file lay or which open layer or image it was, and its region's name."""
 
     name: str
     uri: str | None
+    sha256: str
+    mark: Mark | None
     region: str | None
 
 
@@ -44,8 +48,9 @@ def make(look: Look, order: Order, result: Result) -> Gimp.Parasite:
 
     It has the engine's report: version, settings as they were given, seed, λ, device as it was found, losses of each
     scale, likeness, and where it was stopped. Besides: ``source``, the layer's name, with ``source_tattoo``, GIMP's
-    mark on it that is saved with the image, and ``source_size``; ``styles``, each with its name, the URI of its file,
-    sha256 and region's name; ``losses``, the last ones; ``box``, what was styled, in the layer's coordinates.
+    mark on it that is saved with the image, and ``source_size``; ``styles``, each with its name, the URI of its file
+    or its :class:`Mark` where it was open, sha256 and region's name; ``losses``, the last ones; ``box``, what was
+    styled, in the layer's coordinates.
     """
     last = result.trace[-1] if result.trace else {}
     told = {
@@ -54,7 +59,7 @@ def make(look: Look, order: Order, result: Result) -> Gimp.Parasite:
         "source_tattoo": look.tattoo,
         "source_size": [look.size.width, look.size.height],
         "styles": [
-            {"name": style.name, "uri": style.uri, "sha256": style.sha256, "region": where}
+            {"name": style.name, **_address(style.source, order.image), "sha256": style.sha256, "region": where}
             for style, where in zip(order.styles, order.region_names, strict=True)
         ],
         "losses": {name: last[name] for name in ("total", "content", "style", "tv") if name in last},
@@ -106,8 +111,20 @@ def _told(told: dict[str, Any], size: tuple[int, int]) -> Told:
 
 
 def _style(told: dict[str, Any]) -> StyleTold:
-    uri, region = told.get("uri"), told.get("region")
-    return StyleTold(str(told["name"]), uri and str(uri), region and str(region))
+    uri, region, mark = told.get("uri"), told.get("region"), told.get("open")
+    return StyleTold(
+        str(told["name"]),
+        uri and str(uri),
+        str(told.get("sha256")),
+        mark and Mark.from_json(mark),
+        region and str(region),
+    )
+
+
+def _address(source: Source, painted: Gimp.Image) -> dict[str, Any]:
+    if isinstance(source, Gio.File):
+        return {"uri": source.get_uri()}
+    return {"uri": None, "open": Mark.of(source, painted).to_json()}
 
 
 def _is_later(version: object) -> bool:

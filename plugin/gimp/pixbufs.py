@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from gi.repository import Babl, Gdk, GdkPixbuf, Gegl, Gimp, GLib, Gtk
 
-from plugin.gimp.layers import View
+from plugin.gimp.layers import SEEN, SENT, View
 from plugin.protocol import Picture
-
-_SCREEN = "R'G'B'A u8"
 
 
 def of(picture: Picture) -> GdkPixbuf.Pixbuf:
     """A picture as it came through the pipe, 8 bits, with its alpha."""
     extent = Gegl.Rectangle.new(0, 0, picture.width, picture.height)
-    buffer = Gegl.Buffer.new("R'G'B'A float", 0, 0, picture.width, picture.height)
-    buffer.set(extent, "R'G'B'A float", bytes(picture.pixels))
-    return made(buffer.get(extent, 1.0, _SCREEN, Gegl.AbyssPolicy.NONE), picture.width, picture.height)
+    buffer = Gegl.Buffer.new(SENT, 0, 0, picture.width, picture.height)
+    buffer.set(extent, SENT, bytes(picture.pixels))
+    return made(buffer.get(extent, 1.0, SEEN, Gegl.AbyssPolicy.NONE), picture.width, picture.height)
 
 
 def of_view(buffer: Gegl.Buffer, view: View) -> GdkPixbuf.Pixbuf:
     """What is in view of a buffer."""
-    return made(view.get(buffer, _SCREEN), view.width, view.height)
+    return made(view.get(buffer, SEEN), view.width, view.height)
 
 
 def made(samples: bytes, width: int, height: int) -> GdkPixbuf.Pixbuf:

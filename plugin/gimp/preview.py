@@ -5,16 +5,18 @@ from __future__ import annotations
 import contextlib
 import shlex
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from gi.repository import Gdk, GdkPixbuf, Gimp, Gio, GLib, GObject, Gtk, Pango
 
 from plugin import client, locations
 from plugin.gimp import layers, order, output, pixbufs, proof, restyle, style
 from plugin.gimp.layers import Box, Look, Refusal, View
+from plugin.gimp.pieces import Idle, Kept, Pieces
 from plugin.gimp.proof import Proof
 from plugin.gimp.split_view import SplitView
 from plugin.gimp.studio import Event, Studio
-from plugin.gimp.style import Source, Style
+from plugin.gimp.style import Style
 from plugin.protocol import Hello, Progress, Result
 from plugin.words import _, without_mnemonic
 
@@ -53,10 +55,14 @@ class Preview(Gtk.Box):
         self._image, self._source, self._part, self._config, self._studio = image, sources[0], part, config, studio
         self._devices: dict[str, str] | None = None
         """What the engine can compute on; None before it has said so."""
-        self._looks: dict[bool, Look] = {}
-        """The layer as it was read, within the selection and whole."""
-        self._styles: dict[str, Style] = {}
+        self._looks: dict[bool, Kept[Look]] = {}
+        """The layer as it is read, within the selection and whole."""
+        self._styles: dict[str, Kept[Style]] = {}
         """By address, those of the last order."""
+        self._visits = 0
+        """How often the person has come to the window."""
+        self._work = Idle()
+        """What reads them, until there is a proof to ask for."""
         self._painted_whole: GdkPixbuf.Pixbuf | None = None
         self._center: tuple[float, float] | None = None
         """Of the detail, in the layer's pixels; None while all of it is shown."""
@@ -96,6 +102,7 @@ class Preview(Gtk.Box):
         self._is_closed = True
         self._config.disconnect(self._handler)
         self._stop()
+        self._forget()
 
     def _make_widgets(self) -> None:
         self._view = SplitView(self._line_moved, self._panned, self._resized)
@@ -150,7 +157,12 @@ class Preview(Gtk.Box):
         return box
 
     def _mapped(self, widget: Gtk.Widget) -> None:
-        GLib.idle_add(self._show_at_first)  # the window first: reading a large layer takes a moment
+        self.get_toplevel().connect("focus-in-event", self._visited)
+        GLib.idle_add(self._show_at_first)  # the window first
+
+    def _visited(self, _window: Gtk.Widget, _event: Gdk.EventFocus) -> bool:
+        self._visits += 1
+        return False
 
     def _show_at_first(self) -> bool:
         if not self._is_closed:
@@ -171,17 +183,27 @@ class Preview(Gtk.Box):
 
     def _again(self) -> None:
         """After something went wrong: look at everything anew."""
-        self._looks.clear()
-        self._styles.clear()
+        self._forget()
         self._stack.set_visible_child_name("picture")
         self._failure.say("")
         self._show_before()
         self._begin()
 
+    def _forget(self) -> None:
+        """What was read, or is being read."""
+        self._work.stop()
+        for look in self._looks.values():
+            look.drop()
+        for each in self._styles.values():
+            each.drop()
+        self._looks.clear()
+        self._styles.clear()
+
     def _stop(self) -> None:
         if self._calm:
             GLib.source_remove(self._calm)
             self._calm = 0
+        self._work.stop()
         self._studio.give_up()
         self._progress.set_fraction(0)
 
@@ -215,7 +237,8 @@ class Preview(Gtk.Box):
         self._center = None
         if detail.get_active():
             try:
-                box = self._read_layer().box
+                selected = not self._takes_whole and not Gimp.Selection.is_empty(self._image)
+                box = layers.box(self._source, selected, self._part)
             except Refusal as refusal:
                 self._failed(refusal)
                 return
@@ -225,9 +248,9 @@ class Preview(Gtk.Box):
         self._ask_soon()
 
     def _panned(self, dx: float, dy: float) -> None:
-        if self._center is None:
+        look = self._look.result
+        if self._center is None or look is None:
             return
-        look = self._read_layer()
         shown = self._detail(look)
         x, y = self._center[0] - dx, self._center[1] - dy
         left, right = look.box.x + shown.width / 2, look.box.x + look.box.width - shown.width / 2
@@ -264,50 +287,73 @@ class Preview(Gtk.Box):
         """Have the proof of what is chosen now painted."""
         if self._is_closed or self._is_paused or not self._config.get_property(IS_ON) or self._devices is None:
             return
+        self._work.begin(self._or_failing(self._asking(self._devices)))
+
+    def _or_failing(self, work: Pieces[None]) -> Pieces[None]:
         try:
-            wanted = self._proof(self._devices)
+            yield from work
         except Refusal as refusal:
             self._failed(refusal)
-            return
+
+    def _asking(self, devices: dict[str, str]) -> Pieces[None]:
+        kept = self._look
+        was_shown = kept.result is not None
+        look = yield from kept.wait()
+        if not was_shown:
+            self._show_known(look)
+        wanted = yield from self._proof(look, devices)
         self._failure.say("")
         if wanted is None:
             self._studio.give_up()
-            self._show_before()
+            self._show_known(look)
             return
-        self._studio.ask(wanted.job, lambda event: self._show(wanted, event), self._ended)
+        before, mask = self._before(look, wanted.view), layers.selected(look, wanted.view)
+        self._studio.ask(wanted.job, lambda event: self._show(wanted, before, mask, event), self._ended)
 
-    def _proof(self, devices: dict[str, str]) -> Proof | None:
+    def _proof(self, look: Look, devices: dict[str, str]) -> Pieces[Proof | None]:
         """What is to be painted; None where the picture stays as it is.
 
         Raises:
             Refusal: what is chosen cannot be painted.
         """
+        read: dict[str, Style] = {}
         known, self._styles = self._styles, {}
-
-        def read(source: Source | None) -> Style:
-            if not isinstance(source, Gio.File):  # what is open may be painted on meanwhile
-                return style.read(source)
-            key = style.key(source)
-            self._styles[key] = known.get(key) or style.read(source)
-            return self._styles[key]
-
-        wanted = order.of_config(self._image, self._config, read)
-        look = self._read_layer()
+        for source in filter(None, style.chosen(self._config)):
+            # What is open may have been painted on since the person was last in another window.
+            key = style.key(source) if isinstance(source, Gio.File) else f"{style.key(source)}, {self._visits}"
+            kept = self._styles[key] = known.get(key) or Kept(partial(style.reading, source))
+            read[style.key(source)] = yield from kept.wait()
+        wanted = order.of_config(
+            self._image, self._config, lambda source: read[style.key(source)] if source else style.read(source)
+        )
         device = proof.device(wanted.settings, devices)
         if self._center is None:
             return proof.of_whole(wanted, look, device)
         return proof.of_detail(wanted, look, device, self._detail(look))
 
-    def _read_layer(self) -> Look:
-        """The layer, read when it is first needed.
+    @property
+    def _takes_whole(self) -> bool:
+        """Whether all of the layer is painted, whatever is selected.
 
         Raises:
-            Refusal: it cannot be styled.
+            Refusal: as :func:`order.takes_whole_layer`.
         """
-        whole = order.takes_whole_layer(self._image, self._config.get_property("regions") or [])
-        if whole not in self._looks:
-            self._looks[whole] = layers.read(self._image, self._source, whole, self._part)
-        return self._looks[whole]
+        return order.takes_whole_layer(self._image, self._config.get_property("regions") or [])
+
+    @property
+    def _look(self) -> Kept[Look]:
+        """The layer, read when somebody waits for it.
+
+        Raises:
+            Refusal: as :attr:`_takes_whole`, and whoever waits for it: it cannot be styled.
+        """
+        whole = self._takes_whole
+        return self._looks.setdefault(whole, Kept(partial(self._reading, whole)))
+
+    def _reading(self, whole: bool) -> Pieces[Look]:
+        look = yield from layers.reading(self._image, self._source, whole, self._part)
+        yield from look.prepare(proof.whole_view(look))
+        return look
 
     def _detail(self, look: Look) -> Box:
         """What is seen of the layer at 100 %."""
@@ -323,9 +369,17 @@ class Preview(Gtk.Box):
     def _show_before(self) -> None:
         """The picture as it is and, where nothing better is there yet, what is known of how it will be."""
         try:
-            self._show_known(self._read_layer())
+            look = self._look
         except Refusal as refusal:
             self._failed(refusal)
+            return
+        if look.result is not None:
+            self._show_known(look.result)
+        elif not self._work.is_busy:  # else it is shown by what reads it
+            self._work.begin(self._or_failing(self._showing(look)))
+
+    def _showing(self, look: Kept[Look]) -> Pieces[None]:
+        self._show_known((yield from look.wait()))
 
     def _show_known(self, look: Look) -> None:
         whole = proof.whole_view(look)
@@ -339,15 +393,15 @@ class Preview(Gtk.Box):
     def _before(self, look: Look, view: View) -> GdkPixbuf.Pixbuf:
         return pixbufs.of(look.picture(view))
 
-    def _show(self, wanted: Proof, event: Event) -> None:
-        """Show how far a proof has come."""
+    def _show(self, wanted: Proof, before: GdkPixbuf.Pixbuf, mask: bytes | None, event: Event) -> None:
+        """Show how far a proof has come, where the mask lets it be seen."""
         if isinstance(event, Progress):
             self._progress.set_fraction(event.fraction)
         picture = event.preview if isinstance(event, Progress) else event.picture if isinstance(event, Result) else None
         if picture is None:
             return
-        before, after = self._before(wanted.look, wanted.view), pixbufs.of(picture)
-        if (mask := layers.selected(wanted.look, wanted.view)) is not None:
+        after = pixbufs.of(picture)
+        if mask is not None:
             after = pixbufs.masked(after, before, mask)
         if self._center is None:
             self._painted_whole = after
@@ -375,7 +429,8 @@ class Preview(Gtk.Box):
         self._failure.say(str(error))
         self._painted_whole = None
         with contextlib.suppress(Refusal):
-            self._show_known(self._read_layer())
+            if (look := self._look.result) is not None:
+                self._show_known(look)
 
 
 def _cut(picture: GdkPixbuf.Pixbuf, box: Box, shown: Box) -> GdkPixbuf.Pixbuf:

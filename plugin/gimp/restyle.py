@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from gi.repository import Gimp, Gio, GObject
 
 from plugin import locations
-from plugin.gimp import layers, order, painting, parasite, style
+from plugin.gimp import layers, opened, order, painting, parasite, style
 from plugin.gimp.layers import Box, Refusal
 from plugin.gimp.order import Order
 from plugin.gimp.parasite import StyleTold, Told
 from plugin.gimp.studio import Studio
+from plugin.gimp.style import Source
 from plugin.settings import TABLE
 from plugin.words import _
 
@@ -40,7 +41,7 @@ class Earlier:
             if everything or (config.get_property(setting.dashed) or setting.kind()) == setting.default:
                 config.set_property(setting.dashed, getattr(self.told.settings, setting.name))
         if everything or style.chosen(config)[0] is None:
-            first, *more = (_file(told) for told in self.told.styles)
+            first, *more = (_style(told, self.layer.get_image()) for told in self.told.styles)
             style.choose(config, first)
             config.set_property("more-styles", [file.get_uri() for file in more])
             config.set_property("regions", [told.region or "" for told in self.told.styles])
@@ -141,13 +142,18 @@ def _source(image: Gimp.Image, layer: Gimp.Layer, told: Told) -> Gimp.Layer | No
     return None if named == layer else named
 
 
-def _file(told: StyleTold) -> Gio.File:
-    """Where a style's file is, or was; a starter style is wherever the plug-in is now."""
-    file = Gio.File.new_for_uri(told.uri) if told.uri else Gio.File.new_for_path(told.name)
+def _style(told: StyleTold, image: Gimp.Image) -> Source:
+    """Where a style comes from: an open layer or image, or where its file is, or was.
+
+    A starter style is wherever the plug-in is now.
+    """
+    file = Gio.File.new_for_uri(told.uri) if told.uri else None
+    if file is not None and file.query_exists(None):
+        return file
     starter = locations.PLUG_IN_ROOT / "plugin" / "styles" / told.name
-    if not file.query_exists(None) and starter.is_file():
+    if told.mark is None and starter.is_file():
         return Gio.File.new_for_path(str(starter))
-    return file
+    return file or opened.find(told.name, told.sha256, told.mark, image) or style.gone(told.name)
 
 
 def _scaled(edge: int, before: int, now: int) -> int:

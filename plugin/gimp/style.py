@@ -7,12 +7,14 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
+from urllib.parse import quote, unquote
 
 from gi.repository import Gegl, Gimp, Gio, GLib
 
 from plugin import starters
 from plugin.gimp import layers
-from plugin.gimp.layers import Refusal
+from plugin.gimp.layers import Box, Refusal, View
+from plugin.gimp.pieces import Pieces, at_once
 from plugin.protocol import Picture, PictureFile
 from plugin.words import _
 
@@ -27,8 +29,12 @@ ONLY_GIMP_READS = (
 
 _OPEN = {"style-layer": Gimp.Layer, "style-image": Gimp.Image}
 _REMEMBERED = "neural-style-open"
+_GONE = "neural-style-gone"
 
 PICTURE_ATTRIBUTES = "standard::type,standard::content-type,standard::display-name"
+
+_HASHED = 1 << 24
+"""Bytes that are hashed in one go while a window waits."""
 
 _LARGEST_AREA = 200_000_000
 """Pixels of a style that GIMP reads: 3.2 GB on the pipe."""
@@ -36,13 +42,10 @@ _LARGEST_AREA = 200_000_000
 
 @dataclass(frozen=True)
 class Style:
-    """A style picture and what tells it from others: the name of its file, layer or image, and its bytes' sha256.
-
-    ``uri`` is where the file lies, None for what is open.
-    """
+    """A style picture and what tells it from others: the name of its file, layer or image, and its bytes' sha256."""
 
     name: str
-    uri: str | None
+    source: Source
     sha256: str
     picture: Picture | PictureFile
 
@@ -89,7 +92,21 @@ def title(source: Source) -> str:
         return source.get_name() if source.is_valid() else _("Closed")
     if (path := source.get_path()) and (known := starters.titles().get(Path(path))):
         return _(known)
-    return GLib.filename_display_name(source.get_basename() or "?")
+    return _gone_name(source) or GLib.filename_display_name(source.get_basename() or "?")
+
+
+def gone(name: str) -> Gio.File:
+    """Stands for a style that was open in GIMP and is not any more; :func:`read` refuses it."""
+    return Gio.File.new_for_uri(f"{_GONE}:/{quote(name, safe='')}")
+
+
+def is_gone(file: Gio.File) -> bool:
+    """Whether this is what :func:`gone` gave."""
+    return file.has_uri_scheme(_GONE)
+
+
+def _gone_name(file: Gio.File) -> str:
+    return unquote(file.get_uri().removeprefix(f"{_GONE}:/")) if is_gone(file) else ""
 
 
 def is_picture(info: Gio.FileInfo) -> bool:
@@ -101,6 +118,11 @@ def is_picture(info: Gio.FileInfo) -> bool:
 
 
 def read(source: Source | None) -> Style:
+    """Do :func:`reading` at once."""
+    return at_once(reading(source))
+
+
+def reading(source: Source | None) -> Pieces[Style]:
     """Read a style.
 
     Raises:
@@ -108,10 +130,15 @@ def read(source: Source | None) -> Style:
     """
     if source is None:
         raise Refusal(_("No style is chosen; choose a picture whose style the layer shall have and try again."))
-    return _read_file(source) if isinstance(source, Gio.File) else _read_open(source)
+    if isinstance(source, Gio.File):
+        return _read_file(source)
+    return (yield from _reading_open(source))
 
 
 def _read_file(file: Gio.File) -> Style:
+    if is_gone(file):
+        sentence = _("The style “{name}” was a layer or image that is not open any more; choose another style.")
+        raise Refusal(sentence.format(name=_gone_name(file)))
     name = file.get_basename()
     try:
         kind = file.query_file_type(Gio.FileQueryInfoFlags.NONE, None)
@@ -125,10 +152,10 @@ def _read_file(file: Gio.File) -> Style:
     except GLib.Error as error:
         sentence = _("The style “{name}” cannot be read ({error}); choose another picture.")
         raise Refusal(sentence.format(name=name, error=error.message)) from error
-    return Style(name, file.get_uri(), hashlib.sha256(data).hexdigest(), picture)
+    return Style(name, file, hashlib.sha256(data).hexdigest(), picture)
 
 
-def _read_open(source: Gimp.Layer | Gimp.Image) -> Style:
+def _reading_open(source: Gimp.Layer | Gimp.Image) -> Pieces[Style]:
     if not source.is_valid():
         raise Refusal(_("The layer or image that is the style is not open any more; choose another style."))
     name = source.get_name()
@@ -136,15 +163,20 @@ def _read_open(source: Gimp.Layer | Gimp.Image) -> Style:
     if isinstance(source, Gimp.Image):
         scratch = source.duplicate()
         try:
-            picture = _shown(scratch)
+            picture = yield from _reading_shown(scratch)
         finally:
             scratch.delete()
     else:
         try:
-            picture = layers.read(source.get_image(), source, whole=True).picture()
+            look = yield from layers.reading(source.get_image(), source, whole=True)
         except Refusal as refusal:
             raise Refusal(_("The style cannot be used: {reason}").format(reason=refusal)) from refusal
-    return Style(name, None, hashlib.sha256(picture.pixels).hexdigest(), picture)
+        picture = yield from _converting(look.pixels, look.format, look.box)
+    digest = hashlib.sha256()
+    for start in range(0, len(picture.pixels), _HASHED):
+        digest.update(memoryview(picture.pixels)[start : start + _HASHED])
+        yield
+    return Style(name, source, digest.hexdigest(), picture)
 
 
 def _read_with_gimp(file: Gio.File, name: str) -> Picture:
@@ -153,7 +185,7 @@ def _read_with_gimp(file: Gio.File, name: str) -> Picture:
         raise Refusal(_("The style “{name}” cannot be opened by GIMP; choose another picture.").format(name=name))
     try:
         _check_area(name, image)
-        return _shown(image)
+        return at_once(_reading_shown(image))
     finally:
         image.delete()
 
@@ -165,9 +197,17 @@ def _check_area(name: str, drawn: Gimp.Layer | Gimp.Image) -> None:
         raise Refusal(sentence.format(name=name, width=width, height=height))
 
 
-def _shown(scratch: Gimp.Image) -> Picture:
-    """What an image shows; it gets another layer."""
-    width, height = scratch.get_width(), scratch.get_height()
-    pixels = layers.visible(scratch).get_buffer()
-    rectangle = Gegl.Rectangle.new(0, 0, width, height)
-    return Picture(width, height, pixels.get(rectangle, 1.0, "R'G'B'A float", Gegl.AbyssPolicy.NONE))
+def _reading_shown(scratch: Gimp.Image) -> Pieces[Picture]:
+    """What an image shows; it is spoilt."""
+    whole = Box(0, 0, scratch.get_width(), scratch.get_height())
+    pixels, format = yield from layers.showing(scratch)
+    return (yield from _converting(pixels, format, whole))
+
+
+def _converting(pixels: Gegl.Buffer, format: str, box: Box) -> Pieces[Picture]:
+    yield from layers.warming(format)
+    samples = bytearray()
+    for strip in box.strips():
+        samples += View(strip).get(pixels, layers.SENT)
+        yield
+    return Picture(box.width, box.height, samples)

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from gi.repository import GdkPixbuf, Gimp, Gio, GLib
 
-from plugin.gimp.style import Source, title
+from plugin.gimp.style import Source, is_gone, title
 from plugin.words import _
 
 _LARGEST_AREA = 100_000_000
@@ -74,6 +74,8 @@ class Background:
 
 
 def _of_file(file: Gio.File, size: int) -> Thumbnail:
+    if is_gone(file):
+        return _not_open()
     wanted = "standard::type,thumbnail::path"
     try:
         info = file.query_info(wanted, Gio.FileQueryInfoFlags.NONE, None)
@@ -126,12 +128,16 @@ def _load(file: Gio.File, size: int) -> GdkPixbuf.Pixbuf:
 
 def _of_open(source: Gimp.Layer | Gimp.Image, size: int) -> Thumbnail:
     if not source.is_valid():
-        sentence = _("This layer or image is not open any more; choose another style.")
-        return Thumbnail(None, _("Not open"), sentence, False)
+        return _not_open()
     pixbuf = source.get_thumbnail(size, size, Gimp.PixbufTransparency.SMALL_CHECKS)
     if pixbuf is None:
         return Thumbnail(None, _("No preview"), _("“{name}” cannot be shown here.").format(name=title(source)))
     return Thumbnail(_centered(pixbuf, size))
+
+
+def _not_open() -> Thumbnail:
+    sentence = _("This layer or image is not open any more; choose another style.")
+    return Thumbnail(None, _("Not open"), sentence, False)
 
 
 def _centered(pixbuf: GdkPixbuf.Pixbuf, size: int) -> GdkPixbuf.Pixbuf:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from gi.repository import Gimp, Gio, GLib, Gtk, Pango
+from gi.repository import Gio, GLib, Gtk, Pango
 
 from plugin import recent
-from plugin.gimp import layers, pixbufs, style
+from plugin.gimp import opened, pixbufs, style
 from plugin.gimp.style import Source, key
 from plugin.gimp.thumbnails import Background, Thumbnail
 from plugin.words import _
@@ -20,7 +20,7 @@ _ROW = SIZE + 10
 """Pixels of a row of pictures."""
 
 _MOST = 500
-"""Pictures of a folder that are shown; among more one looks with the file chooser."""
+"""Pictures of a folder that are shown; more would take long to make, and be hard to look through."""
 
 
 class Tile(Gtk.FlowBoxChild):
@@ -95,6 +95,8 @@ class Page(Gtk.Box):
         scrolled.set_max_content_height(2 * _ROW)
         scrolled.set_propagate_natural_height(True)
         scrolled.add(content)
+        # When there is less room, what is taken is still to be seen.
+        scrolled.get_vadjustment().connect("changed", self._scroll_to_taken)
         self.pack_start(scrolled, True, True, 0)
         self._show_hint()
 
@@ -148,6 +150,11 @@ class Page(Gtk.Box):
         self._hint.set_visible(not self.tiles and bool(self._hint.get_label()))
         self.flow.set_visible(bool(self.tiles))
 
+    def _scroll_to_taken(self, adjustment: Gtk.Adjustment) -> None:
+        for tile in self.flow.get_selected_children():
+            place = tile.get_allocation()
+            adjustment.clamp_page(place.y, place.y + place.height)
+
     def _tell_trouble(self) -> None:
         for tile in self.flow.get_selected_children():
             if tile.trouble:
@@ -178,6 +185,9 @@ class FolderPage(Page):
         )
         chooser.get_accessible().set_name(_("Folder of styles"))
         chooser.connect("file-set", self._choose)
+        self._rest = Gtk.Label(xalign=0, wrap=True, max_width_chars=40, no_show_all=True)
+        self._rest.get_style_context().add_class(Gtk.STYLE_CLASS_DIM_LABEL)
+        self.pack_start(self._rest, False, False, 0)
         self.pack_start(chooser, False, False, 0)
         self.folder = recent.load().folder
         if self.folder:
@@ -195,7 +205,11 @@ class FolderPage(Page):
         def show(found: list[Gio.File] | str) -> None:
             if self.folder == asked:
                 self._hint.set_label(found if isinstance(found, str) else _("There is no picture in this folder."))
-                self.fill([] if isinstance(found, str) else found[:_MOST])
+                files = [] if isinstance(found, str) else found
+                self.fill(files[:_MOST])
+                sentence = _("The first {shown} of {count} pictures; open or drop the others.")
+                self._rest.set_text(sentence.format(shown=_MOST, count=len(files)))
+                self._rest.set_visible(len(files) > _MOST)
 
         self._background.ask(partial(_pictures_in, Gio.File.new_for_uri(asked)), show)
 
@@ -210,7 +224,7 @@ class OpenPage(Page):
         self.connect("map", self._refresh)
 
     def _refresh(self, *_: object) -> None:
-        sources = list(_everything_open())
+        sources = list(opened.everything())
         if list(map(key, sources)) != [key(tile.source) for tile in self.tiles]:
             self.fill(sources)
             self.select(self._taken)
@@ -227,11 +241,3 @@ def _pictures_in(folder: Gio.File) -> list[Gio.File] | str:
     except GLib.Error as error:
         return _("This folder cannot be read ({reason}); choose another one.").format(reason=error.message)
     return sorted(found, key=lambda file: file.get_basename().casefold())
-
-
-def _everything_open() -> Iterable[Source]:
-    for image in Gimp.get_images():
-        within = list(layers.every_layer(image))
-        if len(within) > 1:
-            yield image
-        yield from within

@@ -37,8 +37,9 @@ _LAST_OF_THE_FIRST_ROW = (75, 185)
 class Window:
     """GIMP's window on the virtual display, and a script inside that answers questions about the image."""
 
-    def __init__(self, gimp: Gimp) -> None:
+    def __init__(self, gimp: Gimp, **environment: str) -> None:
         self._gimp = gimp
+        self.pictures = gimp.folder / "pictures"
         for remembered in (gimp.home / ".config").glob("GIMP/*/plug-in-settings"):
             shutil.rmtree(remembered)
         shutil.rmtree(gimp.home / ".config" / "neural-style", ignore_errors=True)
@@ -53,6 +54,7 @@ class Window:
             "DISPLAY": gimp.display,
             "NEURAL_STYLE_TESTS": str(gimp.folder),
             "DBUS_SESSION_BUS_ADDRESS": self._bus.stdout.readline().strip(),
+            **environment,
         }
         executable = gimp.executable.replace("gimp-console", "gimp")
         arguments = [executable, "--new-instance", "--no-splash", "--batch-interpreter=python-fu-eval", "-b", code]
@@ -74,11 +76,11 @@ class Window:
         self._bus.terminate()
         self._bus.wait(30)
 
-    def ask(self, question: str) -> Any:
+    def ask(self, question: str, seconds: float = 30) -> Any:
         """The value of an expression about ``image``."""
         answer = self._gimp.folder / "answer"
         self._tell(question)
-        self.wait_for(answer.is_file, f"an answer to {question}", 30)
+        self.wait_for(answer.is_file, f"an answer to {question}", seconds)
         text = answer.read_text(encoding="utf-8")
         answer.unlink()
         return ast.literal_eval(text)
@@ -181,9 +183,14 @@ class Window:
         )
         return pixels.read_bytes()
 
-    def picture(self, name: str) -> None:
-        """Keep what is on the display, to be looked at."""
-        self._command("import", "-window", "root", str(self._gimp.folder / f"{name}.png"))
+    def picture(self, name: str, title: str | None = None) -> None:
+        """Keep what is on the display, or the window with this title, to be looked at."""
+        self.pictures.mkdir(parents=True, exist_ok=True)
+        seen = "root" if title is None else self.find(title)
+        assert seen is not None, f"there is no window {title}"
+        # Without the time of day, so that two pictures of the same are the same file.
+        plain = ("-define", "png:exclude-chunks=date,time")
+        self._command("import", "-window", seen, *plain, str(self.pictures / f"{name}.png"))
 
     def wait_for(self, ready: Callable[[], Any], what: str, seconds: float) -> None:
         end = time.monotonic() + seconds

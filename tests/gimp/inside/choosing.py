@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from unittest import mock
 
 from gi.repository import GdkPixbuf, Gimp, GimpUi, Gio, GLib, Gtk
 
 from plugin import locations, presets, recent, starters
-from plugin.gimp import questions
+from plugin.gimp import questions, tiles
 from plugin.gimp.gallery import Gallery
 from plugin.gimp.layers import Refusal
 from plugin.gimp.presets import PresetBar
@@ -187,6 +189,23 @@ def test_the_gallery_takes_what_is_there_and_says_what_is_not() -> None:
         _click(opened, "open layer – ")
         assert config.get_property("style-layer") == layer
         assert _message(gallery) == ""
+
+
+def test_a_folder_of_too_many_pictures_says_how_many_there_are() -> None:
+    folder = FOLDER / "many"
+    folder.mkdir()
+    for name in ("a.jpg", "b.jpg", "c.jpg"):
+        shutil.copy(STYLE, folder / name)
+    (folder / "notes.txt").write_text("no picture", encoding="utf-8")
+    with mock.patch.object(locations, "config_folder", return_value=FOLDER / "config"):
+        recent.choose_folder(folder.as_uri())
+    for most, said in ((2, "The first 2 of 3 pictures; open or drop the others."), (3, "")):
+        with mock.patch.object(tiles, "_MOST", most), _gallery(_config()) as (_, gallery):
+            page = _pages(gallery)[2]
+            _, rest, _ = page.get_children()
+            _until(partial(len, page.flow))
+            assert len(page.tiles) == most
+            assert (rest.get_text() if rest.get_visible() else "") == said
 
 
 def test_dropped_files_become_styles_and_are_remembered_and_others_are_told() -> None:

@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 from gi.repository import Gimp, Gio
 
-from plugin.gimp import style
+from plugin.gimp import opened, style
+from plugin.gimp.opened import Mark
+from plugin.gimp.styles import StyleList
 from plugin.protocol import Picture
 from tests.gimp.inside.faults import refused
-from tests.gimp.inside.stage import FOLDER, STYLE, fill, native, new_image, new_layer, recipe, styled, unchanged
+from tests.gimp.inside.stage import (
+    ERROR,
+    FOLDER,
+    STYLE,
+    SUCCESS,
+    call,
+    fill,
+    native,
+    new_image,
+    new_layer,
+    recipe,
+    styled,
+    unchanged,
+)
 
 
 def _open() -> tuple[Gimp.Image, Gimp.Layer]:
@@ -44,8 +60,11 @@ def test_an_open_layer_or_image_paints_what_its_file_does() -> None:
     assert native(from_layer) == native(from_image) == native(from_file)
     assert from_layer.get_name() == "source — wave"
     digest = hashlib.sha256(_pixels(layer)).hexdigest()
-    assert recipe(from_layer)["styles"] == [{"name": "wave", "uri": None, "sha256": digest, "region": None}]
-    assert recipe(from_image)["styles"] == [{"name": image.get_name(), "uri": None, "sha256": digest, "region": None}]
+    for made, source in ((from_layer, layer), (from_image, image)):
+        told = {"name": source.get_name(), "uri": None, "sha256": digest, "region": None}
+        mark = Mark.of(source, content)
+        assert recipe(made)["styles"] == [told | {"open": mark.to_json()}]
+        assert opened.find("", "", mark, content) == source
 
 
 def test_a_script_can_name_a_layer_which_is_taken_as_it_looks_beside_other_styles() -> None:
@@ -87,3 +106,42 @@ def test_layers_that_cannot_be_a_style() -> None:
     clear = new_layer(image, "clear", paint=lambda x, y: (0.0, 0.0, 0.0, 0.0))
     assert "transparent everywhere" in refused(content, [source], None, style_layer=clear)
     assert "No style is chosen" in refused(content, [source], None)
+
+
+def test_restyle_takes_a_style_that_is_still_open_and_says_which_one_is_not() -> None:
+    image, layer = _open()
+    content = new_image()
+    (painted,) = styled(content, [new_layer(content, "source")], None, style_layer=layer, seed=3, regions=["source"])
+    layer.set_name("renamed")
+    outcome = call("plug-in-neural-style-restyle", content, [painted])
+    assert outcome.status == SUCCESS, outcome.sentence
+    (painted,) = outcome.layers
+    told = recipe(painted)
+    assert [(style["name"], style["region"]) for style in told["styles"]] == [("renamed", "source")]
+
+    image.delete()
+    with unchanged(content):
+        outcome = call("plug-in-neural-style-restyle", content, [painted])
+    assert outcome.status == ERROR
+    assert outcome.sentence == (
+        "The style “renamed” was a layer or image that is not open any more; choose another style."
+    )
+    config = Gimp.get_pdb().lookup_procedure("plug-in-neural-style").create_config()
+    config.set_property("style", style.gone("a / b"))
+    (entry,) = StyleList(config).entries
+    assert style.title(entry.source) == "a / b"
+
+
+def test_a_style_of_an_earlier_session_is_found_by_its_name_and_pixels_or_by_its_place_in_the_image() -> None:
+    image, layer = _open()
+    other = new_layer(image, "wave")
+    digest = style.read(layer).sha256
+    mark = replace(Mark.of(layer, image), session="another")
+    assert replace(Mark.of(layer, new_image()), session="another").tattoo is None
+    assert opened.find("wave", digest, None, new_image()) == layer
+    assert opened.find("wave", digest, replace(mark, tattoo=other.get_tattoo()), image) == layer
+    fill(layer, lambda x, y: (1.0, x / 128, 0.0, 1.0))
+    assert opened.find("wave", digest, mark, image) == layer
+    assert opened.find("wave", digest, mark, new_image()) is None
+    layer.set_name("sea")
+    assert opened.find("wave", digest, mark, image) is None
