@@ -258,7 +258,7 @@ def _move(left: bytes, right: bytes) -> int:
     lines = [(left[place : place + _SEEN[0] * 3], right[place : place + _SEEN[0] * 3]) for place in (0, len(left) // 2)]
     moves = [
         pixels
-        for pixels in range(40)
+        for pixels in range(60)
         if all(one[pixels * 3 :] == other[: len(other) - pixels * 3] for one, other in lines)
     ]
     assert len(moves) == 1, moves
@@ -293,14 +293,18 @@ def test_proofs_follow_the_settings_and_end_with_the_window(window: Window) -> N
     window.wait_for(lambda: change() < 2, "the picture while there is no preview", 10)
     window.keys("alt+v", title=_TITLE)
     window.wait_for(lambda: change() > 20, "a proof in progress", 120)
-    window.keys("alt+1", *["shift+Tab"] * 4, "End", title=_TITLE)  # the line, which goes to the end
+    window.keys("shift+Tab", "End", title=_TITLE)
+    window.wait_for(lambda: change() < 2, "the line to go to the end", 10)
+    window.keys("alt+1", title=_TITLE)
+    window.wait_for(lambda: change() > 5, "a detail", 10)
     window.picture("detail")
-    details = [window.painted()]
-    for keys in (["ctrl+Left"], ["ctrl+Right"] * 2):
-        window.keys(*keys, title=_TITLE)
-        details.append(window.painted())
-    middle, left, right = details
-    assert _move(left, middle) > 0 and _move(middle, right) > 0
+    middle = window.painted()
+    window.keys("ctrl+Left", title=_TITLE)
+    window.wait_for(lambda: window.painted() != middle, "another detail", 10)
+    left = window.painted()
+    window.keys("ctrl+Right", title=_TITLE)
+    window.wait_for(lambda: window.painted() != left, "a third detail", 10)
+    assert 0 < _move(left, middle) < _move(left, window.painted())
     window.keys("Escape", title=_TITLE)
     window.wait_for(lambda: not window.find(_TITLE), "the dialog to close", 10)
     window.wait_for(lambda: not window.engines(), "the engine to end", 5)
