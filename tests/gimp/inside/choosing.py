@@ -46,7 +46,7 @@ def _until(ready: Callable[[], object]) -> None:
 @contextmanager
 def _gallery(config: Gimp.ProcedureConfig) -> Iterator[tuple[StyleList, Gallery]]:
     GimpUi.init("tests")
-    with mock.patch.object(locations, "config_folder", return_value=FOLDER / "config"):
+    with mock.patch.object(locations, "config_folder", return_value=FOLDER / "config-of-styles"):
         background = Background()
         styles = StyleList(config)
         window, gallery = Gtk.Window(), Gallery(styles, background)
@@ -161,12 +161,12 @@ def test_the_gallery_takes_what_is_there_and_says_what_is_not() -> None:
     gone = FOLDER / "gone.png"
     broken = FOLDER / "broken.jpg"
     broken.write_bytes(b"\xff\xd8\xff\xe0 no picture")
-    recent_file = FOLDER / "config" / "styles.json"
+    recent_file = FOLDER / "config-of-styles" / "styles.json"
     recent_file.parent.mkdir()
     recent_file.write_text("{ broken", encoding="utf-8")
     config = _config()
     config.set_property("style", _file(starters.FIRST))
-    with mock.patch.object(locations, "config_folder", return_value=FOLDER / "config"):
+    with mock.patch.object(locations, "config_folder", return_value=FOLDER / "config-of-styles"):
         assert recent.load().styles == ()
         recent.use(gone.as_uri(), broken.as_uri())
     with _gallery(config) as (_, gallery):

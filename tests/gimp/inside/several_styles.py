@@ -25,12 +25,12 @@ from tests.gimp.inside.stage import (
 
 _PAINTED: dict[str, Any] = {
     "quality": "draft",
-    "size": 96,
+    "size": 64,
     "optimizer": "lbfgs",
-    "iterations": 20,
+    "iterations": 15,
     "strength": 90.0,
 }
-"""Settings for a picture of 96 × 64 pixels in seconds that has its styles' colors."""
+"""Settings for a picture in a second or two that has its styles' colors."""
 
 _WIDTH, _HEIGHT = 96, 64
 _LEFT, _RIGHT = range(40), range(56, 96)
@@ -150,7 +150,7 @@ def test_outside_every_region_the_picture_stays_nearly_as_it_was() -> None:
     blue, _ = _blue_and_orange()
     _halves(image)
 
-    (layer,) = styled(image, [source], blue, regions=["left"], quality="draft", size=96, iterations=0)
+    (layer,) = styled(image, [source], blue, regions=["left"], quality="draft", size=64, iterations=0)
 
     inside, outside = _change(source, layer, _LEFT), _change(source, layer, _RIGHT)
     assert inside > 0.15, (inside, outside)
@@ -183,7 +183,7 @@ def test_script_fu_gives_styles_and_regions_as_lists() -> None:
         (plug-in-neural-style #:run-mode RUN-NONINTERACTIVE #:image {image.get_id()}
             #:drawables (vector {source.get_id()}) #:style "{blue}" #:more-styles (list "{orange}")
             #:regions (list "left" "right")
-            #:quality "draft" #:size 96 #:optimizer "lbfgs" #:iterations 20 #:strength 90.0
+            #:quality "draft" #:size 64 #:optimizer "lbfgs" #:iterations 15 #:strength 90.0
             #:normalize-gradients FALSE #:blend "1,1")
     """
     evaluate = Gimp.get_pdb().lookup_procedure("plug-in-script-fu-eval")
