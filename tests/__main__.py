@@ -26,6 +26,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python3 -m tests", epilog="Everything else goes to pytest.")
     parser.add_argument("--gimp", choices=["auto", "none"], default="auto", help="none leaves out the tests in GIMP")
     parser.add_argument("--words", action="store_true", help="bring the translations up to date instead of testing")
+    parser.add_argument(
+        "--screens", nargs="?", const="", metavar="FOLDER", help="take a picture of every state of the window instead"
+    )
     options, rest = parser.parse_known_args()
     try:
         if not options.words and options.gimp == "auto" and (reason := gimp_root.can_find()):
@@ -39,6 +42,9 @@ def main() -> int:
     arguments = [str(python), "-m", "pytest", f"--gimp={options.gimp}", *map(_as_path, rest)]
     if options.words:
         arguments = [str(python), "-m", "tests.words"]
+    elif options.screens is not None:
+        folder = [str(Path(options.screens).resolve())] if options.screens else []
+        arguments = [str(python), "-m", "tests.gimp.screens", *folder]
     variables = dict(os.environ) | {"NEURAL_STYLE_ENGINE_DIR": str(engine)}
     os.chdir(REPOSITORY)
     sys.stdout.flush()

@@ -29,7 +29,7 @@ ONLY_GIMP_READS = (
 
 _OPEN = {"style-layer": Gimp.Layer, "style-image": Gimp.Image}
 _REMEMBERED = "neural-style-open"
-_GONE = "neural-style-gone"
+_GONE = "neural-style-gone:/"
 
 PICTURE_ATTRIBUTES = "standard::type,standard::content-type,standard::display-name"
 
@@ -97,16 +97,16 @@ def title(source: Source) -> str:
 
 def gone(name: str) -> Gio.File:
     """Stands for a style that was open in GIMP and is not any more; :func:`read` refuses it."""
-    return Gio.File.new_for_uri(f"{_GONE}:/{quote(name, safe='')}")
+    return Gio.File.new_for_uri(f"{_GONE}{quote(name, safe='')}")
 
 
 def is_gone(file: Gio.File) -> bool:
     """Whether this is what :func:`gone` gave."""
-    return file.has_uri_scheme(_GONE)
+    return file.get_uri().startswith(_GONE)
 
 
 def _gone_name(file: Gio.File) -> str:
-    return unquote(file.get_uri().removeprefix(f"{_GONE}:/")) if is_gone(file) else ""
+    return unquote(file.get_uri().removeprefix(_GONE)) if is_gone(file) else ""
 
 
 def is_picture(info: Gio.FileInfo) -> bool:

@@ -36,6 +36,8 @@ class Tile(Gtk.FlowBoxChild):
         self._box.set_valign(Gtk.Align.CENTER)
         self.add(self._box)
         title = style.title(source)
+        if not isinstance(source, Gio.File):  # of what is open much looks alike
+            self._box.pack_end(_caption(source.get_name()), False, False, 0)
         self.set_tooltip_text(title)
         self.get_accessible().set_name(title)
         self.show_all()
@@ -48,7 +50,7 @@ class Tile(Gtk.FlowBoxChild):
             self._box.pack_start(picture, True, True, 0)
         else:
             icon = Gtk.Image.new_from_icon_name("image-missing", Gtk.IconSize.DND)
-            words = Gtk.Label(label=thumbnail.problem, ellipsize=Pango.EllipsizeMode.END, max_width_chars=12)
+            words = _caption(thumbnail.problem)
             icon.set_valign(Gtk.Align.END)
             words.set_valign(Gtk.Align.START)
             self._box.pack_start(icon, True, True, 0)
@@ -228,6 +230,10 @@ class OpenPage(Page):
         if list(map(key, sources)) != [key(tile.source) for tile in self.tiles]:
             self.fill(sources)
             self.select(self._taken)
+
+
+def _caption(text: str) -> Gtk.Label:
+    return Gtk.Label(label=text, ellipsize=Pango.EllipsizeMode.END, max_width_chars=12)
 
 
 def _pictures_in(folder: Gio.File) -> list[Gio.File] | str:

@@ -86,12 +86,12 @@ class Photographer:
         self._open()
         self._picture("first")
         self._settle("proof", 90)
-        self._choose_several()
-        self._settle("several", 90)
-        self._advanced()
         self._press("alt+x")
         self._settle("explore", 240, title=self._explore)
         self._press("Escape", title=self._explore)
+        self._choose_several()
+        self._settle("several", 90)
+        self._advanced()
         self._paint()
 
     def take_others(self) -> None:
@@ -100,8 +100,8 @@ class Photographer:
         self._take_faults()
         self._do(_MASKED)
         self._press(*_OPEN, title=None)
-        time.sleep(2)
-        self._picture("refused", title="GIMP$")
+        time.sleep(3)
+        self._window.picture("refused")
 
     def _open(self, keys: tuple[str, ...] = _OPEN, title: str = "") -> None:
         self._press(*keys, title=None)
