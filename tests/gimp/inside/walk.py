@@ -13,8 +13,9 @@ import gi
 
 gi.require_version("Atk", "1.0")
 gi.require_version("Gdk", "3.0")
+gi.require_version("GimpUi", "3.0")
 gi.require_version("Gtk", "3.0")
-from gi.repository import Atk, Gdk, GLib, Gtk  # noqa: E402
+from gi.repository import Atk, Gdk, GimpUi, GLib, Gtk  # noqa: E402
 
 _USED = (
     *(Gtk.Button, Gtk.Entry, Gtk.Scale, Gtk.ComboBox, Gtk.Expander, Gtk.Notebook),
@@ -84,6 +85,8 @@ def _look_at(window: Gtk.Window) -> Page:
             page.texts.add(widget.get_tooltip_text() or "")
             if isinstance(widget, Gtk.Label):
                 _read(widget, page)
+            if isinstance(widget, GimpUi.SpinScale) and "_" in widget.get_label():  # its label is no widget
+                page.mnemonics[widget.get_label().partition("_")[2][0].lower()] += 1
             if isinstance(widget, _USED) and widget.is_sensitive():
                 _use(widget, page)
     if isinstance(window, Gtk.FileChooserDialog):
