@@ -80,7 +80,7 @@ def _inside(gimp: Gimp, call: str, seconds: float = PATIENCE) -> str:
         f"import sys; sys.path.insert(0, {str(REPOSITORY)!r})\nfrom tests.bench import inside_gimp; inside_gimp.{call}"
     )
     done = gimp.python(code, timeout=seconds, environment={"NEURAL_STYLE_TESTS": str(gimp.folder)})
-    return str(done.stdout + done.stderr)
+    return str(done.stdout)
 
 
 def _orphan(gimp: Gimp) -> float:
