@@ -236,7 +236,7 @@ def test_a_scale_ends_early_when_its_loss_is_flat(transfer: StyleTransfer) -> No
         assert steps[-1].fraction == 1
         return len(steps)
 
-    assert iterations(stop_below=10.0) < iterations(stop_below=2.0) < iterations() == 80
+    assert iterations(stop_below=10.0) < iterations(stop_below=4.0) < iterations() == 80
 
 
 def test_content_and_style_weight_pull_against_each_other(paint: Callable[..., Painted]) -> None:
