@@ -27,9 +27,6 @@ _PAGES = (Group.OBJECTIVE, Group.SEARCH, Group.PICTURE, Group.MACHINE)
 _SETTINGS_WIDTH = 440
 """Pixels; with less there are not four styles in a row, and the scales are too short to be dragged finely."""
 
-_DIGITS = 5
-"""Characters of a number between 0 and 1, for which GIMP has less room than it needs."""
-
 _MOST_HEIGHT = 700
 """Pixels that the window opens with, so that it is whole on a screen of 720; the gallery gives way."""
 
@@ -107,10 +104,7 @@ def _settings(window: GimpUi.ProcedureDialog, config: Gimp.ProcedureConfig, *sty
         window.get_widget(name, Gtk.ComboBox)  # GIMP 3.2 would make radio buttons of up to three
     for setting in TABLE:
         if setting.maximum is not None and setting.maximum <= 1:
-            entry = window.get_scale_entry(setting.dashed, 1.0)
-            for child in entry.get_children():
-                if isinstance(child, Gtk.SpinButton):
-                    child.set_width_chars(_DIGITS)
+            window.get_spin_scale(setting.dashed, 1.0)  # a spin button cuts the digits of so small a range
     front = window.fill_box("front", [*_IN_FRONT, *_among(config, restyle.NAMES)])
     front.set_spacing(6)
     for place, widget in enumerate(styles):

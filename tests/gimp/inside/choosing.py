@@ -23,6 +23,7 @@ from plugin.presets import Preset
 from plugin.settings import Settings
 from tests.gimp.inside.stage import FOLDER, STYLE, new_image, new_layer
 
+_CONFIG = FOLDER / "config-of-styles"
 _POPPIES = starters.FOLDER / "hokusai_poppies.jpg"
 
 
@@ -46,7 +47,7 @@ def _until(ready: Callable[[], object]) -> None:
 @contextmanager
 def _gallery(config: Gimp.ProcedureConfig) -> Iterator[tuple[StyleList, Gallery]]:
     GimpUi.init("tests")
-    with mock.patch.object(locations, "config_folder", return_value=FOLDER / "config-of-styles"):
+    with mock.patch.object(locations, "config_folder", return_value=_CONFIG):
         background = Background()
         styles = StyleList(config)
         window, gallery = Gtk.Window(), Gallery(styles, background)
@@ -161,12 +162,12 @@ def test_the_gallery_takes_what_is_there_and_says_what_is_not() -> None:
     gone = FOLDER / "gone.png"
     broken = FOLDER / "broken.jpg"
     broken.write_bytes(b"\xff\xd8\xff\xe0 no picture")
-    recent_file = FOLDER / "config-of-styles" / "styles.json"
+    recent_file = _CONFIG / "styles.json"
     recent_file.parent.mkdir()
     recent_file.write_text("{ broken", encoding="utf-8")
     config = _config()
     config.set_property("style", _file(starters.FIRST))
-    with mock.patch.object(locations, "config_folder", return_value=FOLDER / "config-of-styles"):
+    with mock.patch.object(locations, "config_folder", return_value=_CONFIG):
         assert recent.load().styles == ()
         recent.use(gone.as_uri(), broken.as_uri())
     with _gallery(config) as (_, gallery):
@@ -197,7 +198,7 @@ def test_a_folder_of_too_many_pictures_says_how_many_there_are() -> None:
     for name in ("a.jpg", "b.jpg", "c.jpg"):
         shutil.copy(STYLE, folder / name)
     (folder / "notes.txt").write_text("no picture", encoding="utf-8")
-    with mock.patch.object(locations, "config_folder", return_value=FOLDER / "config"):
+    with mock.patch.object(locations, "config_folder", return_value=_CONFIG):
         recent.choose_folder(folder.as_uri())
     for most, said in ((2, "The first 2 of 3 pictures; open or drop the others."), (3, "")):
         with mock.patch.object(tiles, "_MOST", most), _gallery(_config()) as (_, gallery):
