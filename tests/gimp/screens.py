@@ -68,7 +68,9 @@ class Photographer:
         """A link, so that the engine can be missing for a while."""
         self._installed = engine
         self._is_missing(False)
-        (gimp.home / ".config" / "GIMP" / "3.0" / "gimprc").write_text(f"(theme-color-scheme {look.theme})\n")
+        self._preferences = [profile / "gimprc" for profile in (gimp.home / ".config" / "GIMP").iterdir()]
+        for file in self._preferences:
+            file.write_text(f"(theme-color-scheme {look.theme})\n")
         language = {"LANG": "zh_CN.UTF-8", "LANGUAGE": "zh_CN"} if look.language == "zh_CN" else {"LANGUAGE": "en"}
         scale = {"GDK_SCALE": str(look.scale)} if look.scale > 1 else {}
         self._window = Window(gimp, NEURAL_STYLE_ENGINE_DIR=str(self._engine), **language, **scale)
@@ -80,7 +82,8 @@ class Photographer:
     def close(self) -> None:
         self._window.close()
         self._gimp.close()
-        (self._gimp.home / ".config" / "GIMP" / "3.0" / "gimprc").unlink()
+        for file in self._preferences:
+            file.unlink()
 
     def take_main(self) -> None:
         self._open()
@@ -213,9 +216,9 @@ def main() -> int:
     return 0
 
 
-def shoot(gimp: Gimp, engine: Path, looks: tuple[Look, ...] = _LOOKS) -> Path:
+def shoot(gimp: Gimp, engine: Path) -> Path:
     """Take all pictures and return the folder that they are in."""
-    for look in looks:
+    for look in _LOOKS:
         photographer = Photographer(gimp, look, engine)
         try:
             photographer.take_main()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
+from unittest import mock
 
 from gi.repository import Gimp
 
+from plugin.gimp import layers, style
 from tests.gimp.inside.stage import (
     Pixel,
     difference,
@@ -16,7 +18,9 @@ from tests.gimp.inside.stage import (
     new_layer,
     samples,
     styled,
+    torn,
     tree,
+    unchanged,
 )
 
 
@@ -125,3 +129,28 @@ def test_what_is_transparent_leaves_no_halo() -> None:
 def _half_hidden(hidden: float, x: int, y: int) -> Pixel:
     """Seen on the left; on the right a grey under alpha 0."""
     return (0.6, 0.2, y / 48, 1.0) if x < 32 else (hidden, hidden, hidden, 0.0)
+
+
+def test_what_is_read_in_strips_is_what_is_read_at_once() -> None:
+    image = new_image(90, 300)
+    plain = new_layer(image, "plain", x=3, y=5, width=70, height=270, paint=torn)
+    group = Gimp.GroupLayer.new(image, "group")
+    image.insert_layer(group, None, 0)
+    masked = new_layer(image, "masked", x=9, y=20, width=60, height=200, parent=group)
+    masked.add_mask(masked.create_mask(Gimp.AddMaskType.WHITE))
+    fill(masked.get_mask(), lambda x, y: (*(y % 70 / 70,) * 3, 1.0))
+    blurred = new_layer(image, "blurred", y=11, width=64, height=210)
+    blurred.append_filter(Gimp.DrawableFilter.new(blurred, "gegl:gaussian-blur", ""))
+    image.select_ellipse(Gimp.ChannelOps.REPLACE, 10, 30, 50, 180)
+    with unchanged(image):
+        for layer in (plain, group, masked, blurred):
+            pieces = list(layers.reading(image, layer))
+            with mock.patch.object(layers, "_STRIP_AREA", 1):
+                assert len(list(layers.reading(image, layer))) > len(pieces) + 2
+                strips = layers.read(image, layer)
+            look = layers.read(image, layer)
+            assert strips.picture() == look.picture(), layer.get_name()
+            assert (strips.selection, strips.format) == (look.selection, look.format), layer.get_name()
+        with mock.patch.object(layers, "_STRIP_AREA", 1):
+            shown = style.read(image).picture
+        assert shown == style.read(image).picture
