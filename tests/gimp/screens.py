@@ -92,6 +92,7 @@ class Photographer:
         self._press("alt+x")
         self._settle("explore", 240, title=self._explore)
         self._press("Escape", title=self._explore)
+        self._window.wait_for(lambda: not self._window.find(self._explore), "the variations to close", 30)
         self._choose_several()
         self._settle("several", 90)
         self._advanced()
@@ -115,7 +116,7 @@ class Photographer:
         self._window.wait_for(lambda: not self._window.engines(), "the engine to end", 30)
 
     def _choose_several(self) -> None:
-        self._press(*_TO_THE_PICTURES, "shift+F10", "Down", "Return")
+        self._press(*_TO_THE_PICTURES, "Menu", "Down", "Return")
         self._press("Left", "Left", "space")
         self._press("alt+q", "shift+Tab", "shift+Tab", "Down", "Down")
 
@@ -164,6 +165,8 @@ class Photographer:
     def _take_faults(self) -> None:
         self._open()
         time.sleep(20)
+        self._press("alt+t", "ctrl+a", "7", "0", "Tab")
+        time.sleep(1)
         for engine in self._window.engines():
             os.kill(engine, signal.SIGKILL)
         self._settle("engine-died", 20)
