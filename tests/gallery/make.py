@@ -48,7 +48,8 @@ def painted() -> Image.Image:
 
 def window() -> None:
     """The dialog alone."""
-    Image.open(gimp_root.cache() / "work" / "pictures" / "proof.png").crop(DIALOG).save(HERE / "window.png", optimize=True)
+    display = Image.open(gimp_root.cache() / "work" / "pictures" / "proof.png")
+    display.crop(DIALOG).save(HERE / "window.png", optimize=True)
 
 
 if __name__ == "__main__":
