@@ -73,7 +73,9 @@ def find(name: str, sha256: str, mark: Mark | None, image: Gimp.Image) -> Open |
             return Gimp.Layer.get_by_id(mark.layer)
         if mark.image is not None and Gimp.Image.id_is_valid(mark.image):
             return Gimp.Image.get_by_id(mark.image)
-    named = [source for source in (*Gimp.get_images(), *everything()) if source.get_name() == name]
+    images = Gimp.get_images()
+    within = (layer for each in images for layer in layers.every_layer(each))
+    named = [source for source in (*images, *within) if source.get_name() == name]
     for source in named:
         if _sha256(source) == sha256:
             return source

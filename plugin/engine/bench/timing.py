@@ -27,7 +27,7 @@ _AT_ONCE = 10
 """Calls between two looks at a graphics card's clock: a small convolution is over sooner than the clock is read."""
 
 _WARM_UP = {"cuda": 6, "cpu": 2}
-"""Calls that are not counted. On CUDA the fourth is recorded and the ones after it are replayed."""
+"""Calls that are not counted. On CUDA the second is recorded and the ones after it are replayed."""
 
 _FEWEST = 5
 """Repeats of a measurement however long they take, unless fewer are asked for."""
