@@ -310,10 +310,10 @@ class Settings:
         group=Group.SEARCH,
     )
     beta1: float = _number(
-        0.9, 0.0, 0.999, "B_eta 1", "Of Adam: how long the mean gradient is remembered.", group=Group.SEARCH
+        0.8, 0.0, 0.999, "B_eta 1", "Of Adam: how long the mean gradient is remembered.", group=Group.SEARCH
     )
     beta2: float = _number(
-        0.99, 0.0, 0.9999, "Be_ta 2", "Of Adam: how long the size of the gradients is remembered.", group=Group.SEARCH
+        0.9, 0.0, 0.9999, "Be_ta 2", "Of Adam: how long the size of the gradients is remembered.", group=Group.SEARCH
     )
     gradient_clipping: float = _number(
         0.0,

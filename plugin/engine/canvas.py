@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F  # noqa: N812  torch's own idiom
 from torch import Tensor
 
 from plugin.engine import pictures
@@ -24,6 +25,10 @@ _FAINT_NOISE = 2.0
 
 _STRONG_NOISE = 64.0
 """Standard deviation, in 0–255, of noise that the painting starts from."""
+
+_SHARPENING = 0.5
+"""How much of an enlarged painting's finest detail is added to it once more. Enlarging blurs: the finest strokes are
+the first thing that the next scale has to bring back."""
 
 
 @dataclass(frozen=True)
@@ -181,6 +186,9 @@ class Canvas:
             content = self.content_at(size, device)[0][0]
             before = pictures.resize(content, small.shape[-1], small.shape[-2])
             image = image + content - pictures.resize(before, width, height)
+        elif image is not small:
+            around = F.pad(image, (1, 1, 1, 1), "circular" if self._wraps else "replicate")
+            image = torch.lerp(F.avg_pool2d(around, 3, stride=1), image, 1 + _SHARPENING)
         self.image = image[None].clone() if image is small else image[None]
         return self.image
 

@@ -27,7 +27,7 @@ _KEPT_BYTES = {4: 200, 2: 150}
 """Bytes for each pixel of the whole picture: the picture, its gradient, what the optimizer makes of it, and the
 content's feature maps: 24 features for each pixel at ``relu3_3`` and ``relu4_2``."""
 
-_SHORTEST_HISTORY, _LONGEST_HISTORY = 4, 20
+_SHORTEST_HISTORY, _LONGEST_HISTORY = 1, 20
 
 _SMALLEST_TILE = 256
 """Pixels along a side; smaller ones would be more halo than tile."""

@@ -196,14 +196,14 @@ _NORMAL = Recipe(
     border="replicate",
     coarsest=128,
     growth=math.sqrt(2),
-    iterations=(80, 40),
+    iterations=(40, 24),
     finishing=0,
     adds_detail=False,
     enlarge_style=2.0,
 )
 
 _QUALITIES: Mapping[str, Recipe] = {
-    "draft": dataclasses.replace(_NORMAL, iterations=(24, 8), learning_rate=12.0),
+    "draft": dataclasses.replace(_NORMAL, iterations=(24, 5), learning_rate=12.0),
     "normal": _NORMAL,
     "high": dataclasses.replace(_NORMAL, iterations=(300, 80)),
     # neural-style-pt at its defaults; it starts from noise and needs 1000 iterations.

@@ -44,7 +44,7 @@ _FLAT_AFTER = 10
 """Iterations over which the loss has to fall for a scale to go on."""
 
 _SLOWEST = 0.05
-"""Part of its usual size that the last step has; from the middle of the last scale on they shrink."""
+"""Part of its usual size that the last step has; at the last scale they shrink, one after the other."""
 
 _PLENTY = 1024.0
 """GiB."""
@@ -211,7 +211,7 @@ class StyleTransfer:
             with countdown.scale(index):
                 for iteration, iterations, evaluation in self._descend(task, chosen, canvas, scale, optimizer, plan):
                     if is_last:
-                        optimizer.slow_down(min(1.0, 2 * (1 - iteration / iterations) + _SLOWEST))
+                        optimizer.slow_down(1 - iteration / iterations + _SLOWEST)
                     if countdown.is_worth_knowing(iteration, iterations):
                         float(evaluation.total)  # a graphics card has come so far when it can tell
                     countdown.step(iteration)

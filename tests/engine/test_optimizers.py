@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from plugin.engine.optimizers import LBFGS, Adam, GradientDescent, Optimizer, clipped
+from plugin.engine.optimizers import LBFGS, Adam, GradientDescent, Optimizer, clipped, smoothed
 
 MAKERS: list[Callable[[], Optimizer]] = [GradientDescent, Adam, LBFGS]
 
@@ -47,15 +47,20 @@ def test_the_size_of_the_objective_does_not_matter(make: Callable[[], Optimizer]
     torch.testing.assert_close(*ends, rtol=1e-2, atol=0.1)
 
 
+def of_picture(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """A function of pictures, of one as large as the bowl's, flat."""
+    return function(x.view(1, 3, 4, 4)).flatten()
+
+
 def two_loops(pairs: list[tuple[Tensor, Tensor]], gradient: Tensor) -> Tensor:
-    """Nocedal and Wright 2006, algorithm 7.4."""
+    """Nocedal and Wright 2006, algorithm 7.4, whose first guess of the inverse Hessian is a multiple of smoothing."""
     direction, shares = gradient.clone(), []
     for s, y in reversed(pairs):
         share = (s @ direction) / (s @ y)
         direction -= share * y
         shares.append(share)
     s, y = pairs[-1]
-    direction *= (s @ y) / (y @ y)
+    direction = of_picture(smoothed, direction) * (s @ y) / (y @ of_picture(smoothed, y))
     for (s, y), share in zip(pairs, reversed(shares)):
         direction += s * (share - (y @ direction) / (s @ y))
     return -direction
@@ -79,6 +84,47 @@ def test_lbfgs_in_compact_form_takes_the_steps_of_the_two_loops() -> None:
             expected = two_loops(pairs, gradient.flatten())
             expected *= (30 / expected.square().mean().sqrt()).clamp_max(1)
             torch.testing.assert_close(step, expected, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize(("height", "width"), [(9, 12), (8, 8), (3, 11)])
+def test_smoothing_is_symmetric_and_positive_definite(height: int, width: int) -> None:
+    pixels = height * width
+    matrix = smoothed(torch.eye(pixels, dtype=torch.float64).view(1, pixels, height, width))[0].flatten(1)
+    torch.testing.assert_close(matrix, matrix.T)
+    assert float(torch.linalg.eigvalsh(matrix)[0]) > 0.99
+
+
+def test_smoothing_leaves_the_finest_and_raises_the_coarsest() -> None:
+    board = torch.ones(1, 1, 64, 64)
+    board[..., ::2, 1::2] = board[..., 1::2, ::2] = -1
+    inside = (..., slice(16, 48), slice(16, 48))
+    # but for what comes in from the edge
+    torch.testing.assert_close(smoothed(board)[inside], board[inside], rtol=0, atol=1e-3)
+    levels = smoothed(torch.ones(1, 1, 64, 64))[inside]
+    assert 4 < float(levels.min()) < float(levels.max()) < 6
+
+
+def test_lbfgs_takes_the_steps_of_the_two_loops_without_a_pair_that_it_leaves_out() -> None:
+    history = 4
+    x, function = bowl(1e-3)
+    x = x.double()
+    optimizer = LBFGS(history)
+    before: tuple[Tensor, Tensor] | None = None
+    pairs: list[tuple[Tensor, Tensor] | None] = []
+    for number in range(9):
+        gradient = function(x)[1]
+        if before is not None and number == 4:  # as if it had turned the other way along the step
+            gradient = 2 * before[1] - gradient
+        if before is not None:
+            s, y = (x - before[0]).flatten(), (gradient - before[1]).flatten()
+            pairs = [*pairs, (s, y) if s @ y > 0 else None][-history:]
+        before = (x.clone(), gradient)
+        optimizer.step(x, gradient)
+        if number > 4:
+            assert pairs.count(None) == (number - 4 < history)
+            expected = two_loops([pair for pair in pairs if pair], gradient.flatten())
+            expected *= (30 / expected.square().mean().sqrt()).clamp_max(1)
+            torch.testing.assert_close((x - before[0]).flatten(), expected, rtol=1e-6, atol=1e-9)
 
 
 def test_lbfgs_leaves_out_pairs_without_curvature() -> None:

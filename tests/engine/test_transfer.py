@@ -199,7 +199,7 @@ CONTROLS: list[dict[str, object]] = [
     {"start": "recolored"},
     {"optimizer": "lbfgs"},
     {"optimizer": "adam", "beta1": 0.5},
-    {"optimizer": "adam", "beta2": 0.9},
+    {"optimizer": "adam", "beta2": 0.99},
     {"optimizer": "adam", "learning_rate": 9.0},
     {"optimizer": "gradient-descent"},
     {"optimizer": "gradient-descent", "gradient_clipping": 0.3},
