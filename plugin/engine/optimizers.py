@@ -121,7 +121,7 @@ class LBFGS:
     Where no pair knows better, the inverse Hessian is taken to be a multiple of :func:`smoothed`: what a step changes
     in the large counts as much as what it changes in the small, as in photographs and paintings themselves. Without
     that, a gradient over pixels is mostly about the finest of them (Olah, Mordvintsev, Schubert 2017, *Feature
-    Visualization*, section "Preconditioning and Parameterization"). It halves the iterations.
+    Visualization*, section "Preconditioning and Parameterization"), and takes half as many iterations more.
 
     Without a line search: every iteration costs one gradient, as in Gatys' own implementation. What keeps it safe is a
     first step of a known size, a limit on every step, and pairs with no curvature left out.
@@ -150,7 +150,7 @@ class LBFGS:
         self._smooth.copy_(smooth)
         self._place.add_(1).remainder_(self._history)
         self._pairs.index_copy_(0, self._place.to(gradient.device), direction.to(self._pairs)[None])
-        self._length = torch.linalg.vector_norm(direction)
+        self._length.copy_(torch.linalg.vector_norm(direction))
 
     def enlarge(self, height: int, width: int) -> None:
         """Forget: the curvature at one size, enlarged to another, was measured to help nothing."""
@@ -175,6 +175,8 @@ class LBFGS:
         """Of the latest step; the next one takes the place after it, in a ring."""
         self._ring = torch.arange(history, device=small)
         self._gradient, self._smooth = torch.empty_like(gradient), torch.empty_like(smooth)
+        self._length = gradient.new_zeros(())
+        """Of the latest step."""
         self._started = True
 
     def _remember(self, gradient: Tensor, smooth: Tensor) -> Tensor:
@@ -189,7 +191,7 @@ class LBFGS:
         with_change, along = self._with_pairs(torch.stack([change.to(kept_as), gradient.to(kept_as)])).unbind(1)
         s_y, y_z = with_change.index_select(0, places).unbind()
         has_curvature = s_y > _LEAST_CURVATURE * double(self._length * torch.linalg.vector_norm(change))
-        self._scaling = torch.where(has_curvature, s_y / y_z.clamp_min(1e-300), self._scaling)
+        self._scaling.copy_(torch.where(has_curvature, s_y / y_z.clamp_min(1e-300), self._scaling))
         used = self._used.index_copy_(0, self._place, has_curvature.double()).repeat(2)
         with_change = (with_change * used * has_curvature).view(2, history, 1)
         self._s_y.index_fill_(0, self._place, 0).index_copy_(1, self._place, with_change[0])

@@ -137,6 +137,19 @@ def test_lbfgs_leaves_out_pairs_without_curvature() -> None:
 
 
 @pytest.mark.parametrize("make", MAKERS)
+def test_what_a_step_leaves_for_the_next_stays_in_its_place(make: Callable[[], Optimizer]) -> None:
+    """A recorded step reads and writes the same memory at every replay."""
+    x, function = bowl(1.0)
+    optimizer = make()
+    places = []
+    for _ in range(3):
+        optimizer.step(x, function(x)[1])
+        places.append({name: kept.data_ptr() for name, kept in vars(optimizer).items() if isinstance(kept, Tensor)})
+    assert places[0]
+    assert places[0] == places[1] == places[2]
+
+
+@pytest.mark.parametrize("make", MAKERS)
 def test_no_step_is_longer_than_the_limit(make: Callable[[], Optimizer]) -> None:
     x = torch.zeros(1, 3, 8, 8)
     optimizer = make()
