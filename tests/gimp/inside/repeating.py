@@ -30,7 +30,7 @@ _GIVEN = {
     "iterations": 12,
     "stop_below": 0.01,
     "learning_rate": 2.0,
-    "beta1": 0.8,
+    "beta1": 0.7,
     "beta2": 0.95,
     "gradient_clipping": 5.0,
     "normalize_gradients": True,
