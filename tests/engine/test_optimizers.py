@@ -66,22 +66,28 @@ def two_loops(pairs: list[tuple[Tensor, Tensor]], gradient: Tensor) -> Tensor:
     return -direction
 
 
-def test_lbfgs_in_compact_form_takes_the_steps_of_the_two_loops() -> None:
+@pytest.mark.parametrize("turned", [None, 4])
+def test_lbfgs_in_compact_form_takes_the_steps_of_the_two_loops(turned: int | None) -> None:
+    """Also after a step along which the gradient turned the other way, of which nothing is to be learned."""
     history = 4
     x, function = bowl(1e-3)
     x = x.double()
     optimizer = LBFGS(history)
     before: tuple[Tensor, Tensor] | None = None
-    pairs: list[tuple[Tensor, Tensor]] = []
-    for _ in range(12):
+    pairs: list[tuple[Tensor, Tensor] | None] = []
+    for number in range(12):
         gradient = function(x)[1]
         if before is not None:
-            pairs = [*pairs, ((x - before[0]).flatten(), (gradient - before[1]).flatten())][-history:]
+            if number == turned:
+                gradient = 2 * before[1] - gradient
+            s, y = (x - before[0]).flatten(), (gradient - before[1]).flatten()
+            pairs = [*pairs, (s, y) if s @ y > 0 else None][-history:]
         before = (x.clone(), gradient)
         optimizer.step(x, gradient)
         step = (x - before[0]).flatten()
-        if pairs:
-            expected = two_loops(pairs, gradient.flatten())
+        assert pairs.count(None) == (turned is not None and turned <= number < turned + history)
+        if pairs and pairs[-1]:
+            expected = two_loops([pair for pair in pairs if pair], gradient.flatten())
             expected *= (30 / expected.square().mean().sqrt()).clamp_max(1)
             torch.testing.assert_close(step, expected, rtol=1e-6, atol=1e-9)
 
@@ -102,29 +108,6 @@ def test_smoothing_leaves_the_finest_and_raises_the_coarsest() -> None:
     torch.testing.assert_close(smoothed(board)[inside], board[inside], rtol=0, atol=1e-3)
     levels = smoothed(torch.ones(1, 1, 64, 64))[inside]
     assert 4 < float(levels.min()) < float(levels.max()) < 6
-
-
-def test_lbfgs_takes_the_steps_of_the_two_loops_without_a_pair_that_it_leaves_out() -> None:
-    history = 4
-    x, function = bowl(1e-3)
-    x = x.double()
-    optimizer = LBFGS(history)
-    before: tuple[Tensor, Tensor] | None = None
-    pairs: list[tuple[Tensor, Tensor] | None] = []
-    for number in range(9):
-        gradient = function(x)[1]
-        if before is not None and number == 4:  # as if it had turned the other way along the step
-            gradient = 2 * before[1] - gradient
-        if before is not None:
-            s, y = (x - before[0]).flatten(), (gradient - before[1]).flatten()
-            pairs = [*pairs, (s, y) if s @ y > 0 else None][-history:]
-        before = (x.clone(), gradient)
-        optimizer.step(x, gradient)
-        if number > 4:
-            assert pairs.count(None) == (number - 4 < history)
-            expected = two_loops([pair for pair in pairs if pair], gradient.flatten())
-            expected *= (30 / expected.square().mean().sqrt()).clamp_max(1)
-            torch.testing.assert_close((x - before[0]).flatten(), expected, rtol=1e-6, atol=1e-9)
 
 
 def test_lbfgs_leaves_out_pairs_without_curvature() -> None:
