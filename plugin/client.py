@@ -80,6 +80,10 @@ def command() -> list[str]:
         return shlex.split(chosen, posix=sys.platform != "win32")
     python = locations.python_of(locations.engine_folder())
     if not python.is_file():
+        if locations.is_in_flatpak():
+            raise EngineError(
+                _("GIMP runs as a Flatpak, from which the engine cannot be reached; use your distribution's GIMP 3.")
+            )
         raise EngineMissing
     return [str(python), "-m", "plugin", "serve"]
 

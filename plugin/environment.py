@@ -147,7 +147,9 @@ def ensure(folder: Path, kind: str) -> bool:
     if broken:
         _take_out(folder, broken)
     lacking = missing(folder)
-    other = installed_build(folder) not in (None, build.kind) and build.kind in ("cuda", "rocm", "xpu")
+    other = installed_build(folder) not in (None, build.kind) and (
+        build.kind in ("cuda", "rocm", "xpu") or (kind == "cpu" and _offers_torch(folder, _at(build)))
+    )
     if not (lacking or broken or other):
         return fresh
     steps.say(f"  PyTorch for {build.kind.upper()}: {build.reason}.")
@@ -155,7 +157,7 @@ def ensure(folder: Path, kind: str) -> bool:
         _install_torch(folder, build, anew=other)
     pip(folder, "Installing what the engine needs", ["install", "-r", str(REQUIREMENTS)])
     _verify(folder)
-    shutil.rmtree(_pip_cache(), ignore_errors=True)
+    shutil.rmtree(_pip_cache(folder), ignore_errors=True)
     return True
 
 
@@ -248,7 +250,7 @@ def _install_torch(folder: Path, build: Build, *, anew: bool) -> None:
     wanted = [line for line in _requirements() if _name(line) in _TOGETHER]
     command = ["install", *(["--force-reinstall"] if anew else []), *wanted]
     if build.index is not None:
-        index = ["--index-url", _INDEX + build.index]
+        index = _at(build)
         if _offers_torch(folder, index):
             _check_space(folder, build.gigabytes)
             try:
@@ -260,6 +262,11 @@ def _install_torch(folder: Path, build: Build, *, anew: bool) -> None:
         steps.say(f"  PyTorch's own index cannot be used from here: taking it from the default registry{larger}.")
     _check_space(folder, 9 if sys.platform == "linux" else build.gigabytes)
     pip(folder, "Installing PyTorch", command)
+
+
+def _at(build: Build) -> list[str]:
+    """For pip: PyTorch's own index of a build."""
+    return ["--index-url", f"{_INDEX}{build.index}"]
 
 
 def _offers_torch(folder: Path, index: list[str]) -> bool:
@@ -301,7 +308,7 @@ def pip(folder: Path, title: str, arguments: list[str], *, only_this_index: bool
     """Run pip in the environment as one step, with its progress condensed to one line."""
     command = _pip_command(folder)
     if "install" in arguments:
-        arguments = [*arguments, "--cache-dir", str(_pip_cache())]
+        arguments = [*arguments, "--cache-dir", str(_pip_cache(folder))]
         if _pip_version(folder) >= (24, 1):
             arguments += ["--progress-bar", "raw"]
     advice = "check the network connection and the free disk space, then run this again"
@@ -339,9 +346,12 @@ def _pip_version(folder: Path) -> tuple[int, ...]:
     return _numbers(versions(folder).get("pip", "0"))
 
 
-def _pip_cache() -> Path:
-    """What was downloaded in full survives an interrupted installation here, and is deleted after a finished one."""
-    return locations.cache_folder() / "pip"
+def _pip_cache(folder: Path) -> Path:
+    """What was downloaded in full survives an interrupted installation here, and is deleted after a finished one.
+
+    It is on the disk that was chosen for the environment, and may need as much of it.
+    """
+    return folder / "pip-cache"
 
 
 def _pip_environment(folder: Path, *, only_this_index: bool) -> dict[str, str]:
@@ -349,7 +359,7 @@ def _pip_environment(folder: Path, *, only_this_index: bool) -> dict[str, str]:
 
     Without that, a torch from one place could meet a torchvision from another.
     """
-    temporary = _pip_cache() / "tmp"  # the system's may be a small disk in memory
+    temporary = _pip_cache(folder) / "tmp"  # the system's may be a small disk in memory
     temporary.mkdir(parents=True, exist_ok=True)
     ours = dict(os.environ) | {"PYTHONUNBUFFERED": "1", "PYTHONNOUSERSITE": "1"}
     ours |= dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary))

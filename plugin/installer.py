@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import json
 import logging
 import os
@@ -35,10 +36,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     if options.engine_dir is not None:
         os.environ["NEURAL_STYLE_ENGINE_DIR"] = str(options.engine_dir.expanduser().resolve())
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a file of Windows' has not every character
     try:
         if options.doctor:
             return doctor.main()
         if options.uninstall:
+            logging.getLogger("neural-style").addHandler(logging.NullHandler())  # the log goes, too
             uninstall(options.plug_ins)
         else:
             client.log_to_file()
@@ -72,7 +77,11 @@ def install(plug_ins: Path | None, device: str, link: bool) -> None:
     changed = environment.ensure(engine, device)
     _note_engine(locations.engine_record(), engine, only_if_unusual=True)
     gimp = locations.gimp_console()
-    for folder in [plug_ins.expanduser().resolve()] if plug_ins else plug_in_folders(gimp):
+    version = "" if gimp is None else doctor.gimp_version(gimp)
+    if version and not version.startswith("3."):
+        gimp = None
+    folders = [plug_ins.expanduser().resolve()] if plug_ins else plug_in_folders(gimp, version)
+    for folder in folders:
         say(f"The plug-in, in {folder / _NAME}")
         _remember(plug_ins=[folder])
         changed |= _put_plug_in(folder, engine, link)
@@ -85,7 +94,10 @@ def install(plug_ins: Path | None, device: str, link: bool) -> None:
         say(f"Nothing was left to do. The sample is {sample_picture()}.")
         say("“python3 install.py --doctor” checks everything.")
     if gimp is None:
-        say("GIMP 3 was not found on this computer; get it from https://www.gimp.org/downloads/.")
+        say(f"GIMP 3 was not found on this computer; {_how_to_get_gimp()}.")
+    if not folders:
+        say("There is no profile of GIMP 3 yet to put the plug-in into: start GIMP once, then run this again.")
+        return
     say(f"In GIMP the filter is {MENU_ENTRY}; a GIMP that is open now shows it after a restart.")
 
 
@@ -123,7 +135,10 @@ def _parser() -> argparse.ArgumentParser:
     what.add_argument("--doctor", action="store_true", help="check everything and say what is wrong")
     what.add_argument("--uninstall", action="store_true", help="remove everything that was installed")
     parser.add_argument(
-        "--engine-dir", type=Path, metavar="DIR", help="where the engine's environment goes (2 to 6 GB)"
+        "--engine-dir",
+        type=Path,
+        metavar="DIR",
+        help="where the engine's environment goes (1 to 12 GB)",
     )
     parser.add_argument(
         "--plug-ins", type=Path, metavar="DIR", help="the plug-ins folder, instead of every GIMP profile's"
@@ -140,16 +155,17 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def plug_in_folders(gimp: Path | None) -> list[Path]:
-    """The plug-ins folder of every GIMP 3 profile, and that of the GIMP found here even if it has never run."""
+def plug_in_folders(gimp: Path | None, version: str) -> list[Path]:
+    """The plug-ins folder of every GIMP 3 profile, and that of the GIMP found here even if it has never run.
+
+    None is made before GIMP's own: GIMP sets up a new profile, perhaps from an older GIMP's, only where no folder is in
+    the way.
+    """
     profiles = locations.gimp_profiles()
-    if gimp is None:
-        return [profile / "plug-ins" for profile in profiles or [locations.default_gimp_profile()]]
-    if "GIMP3_DIRECTORY" not in os.environ and (version := doctor.gimp_version(gimp)):
+    if gimp is not None and version and "GIMP3_DIRECTORY" not in os.environ:
         own = locations.default_gimp_profile(".".join(version.split(".")[:2]))
         profiles = [*profiles, *([] if own in profiles else [own])]
-    if not profiles[0].is_dir() or not all(profile.is_dir() for profile in profiles):
-        # GIMP sets up a new profile, perhaps from an older GIMP's, only where no folder is in the way.
+    if gimp is not None and not all(profile.is_dir() for profile in profiles):
         steps.run(
             "Starting GIMP for the first time",
             [gimp, "-i", "--quit"],
@@ -158,6 +174,12 @@ def plug_in_folders(gimp: Path | None) -> list[Path]:
             timeout=300,
         )
     return [profile / "plug-ins" for profile in profiles]
+
+
+def _how_to_get_gimp() -> str:
+    if locations.has_sandboxed_gimp():
+        return "there is a Flatpak or snap of it, in whose sandbox the engine may not start: take your distribution's"
+    return "get it from https://www.gimp.org/downloads/"
 
 
 def _put_plug_in(folder: Path, engine: Path, link: bool) -> bool:

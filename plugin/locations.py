@@ -96,8 +96,8 @@ def gimp_profiles() -> list[Path]:
     return sorted(versions, key=lambda path: int(path.name[2:]), reverse=True)
 
 
-def default_gimp_profile(version: str = "3.0") -> Path:
-    """The profile that GIMP 3.0, or another version, will make when it runs for the first time."""
+def default_gimp_profile(version: str) -> Path:
+    """The profile that a GIMP of a version, such as 3.0, will make when it runs for the first time."""
     return _gimp_base() / version
 
 
@@ -123,6 +123,17 @@ def gimp_console() -> Path | None:
                 if os.access(path := folder / f"{name}{version}{suffix}", os.X_OK):
                     return path
     return None
+
+
+def has_sandboxed_gimp() -> bool:
+    """Whether there is a GIMP in a sandbox, a Flatpak or a snap, with another Python than this computer's."""
+    flatpaks = (Path("/var/lib/flatpak"), Path.home() / ".local" / "share" / "flatpak")
+    return any(path.is_dir() for path in (*(each / "app" / "org.gimp.GIMP" for each in flatpaks), Path("/snap/gimp")))
+
+
+def is_in_flatpak() -> bool:
+    """Whether this process runs in a Flatpak's sandbox."""
+    return Path("/.flatpak-info").exists()
 
 
 def _gimp_base() -> Path:

@@ -12,6 +12,8 @@ from pathlib import Path
 import torch
 
 from plugin.engine.devices import Device
+from plugin.engine.refusal import Refusal
+from plugin.words import _
 
 _SHARE = 0.6
 """Of the free memory, where the settings name no limit."""
@@ -63,11 +65,43 @@ def plan(pixels: int, channels: int, device: Device, gigabytes: float) -> Plan:
     if pair * history > left / 2:
         halved = pair * _SHORTEST_HISTORY * 2 > left / 2
         pair //= 2 if halved else 1
-        history = int(min(_LONGEST_HISTORY, max(_SHORTEST_HISTORY, left / 2 // pair)))
+        history = min(_LONGEST_HISTORY, _power_of_2(max(_SHORTEST_HISTORY, left / 2 / pair)))
     area = (left - pair * history) / _NETWORK_BYTES[item]
-    # A power of 2: what is free changes from one moment to the next, and the same job shall have the same tiles.
-    side = 2 ** int(math.log2(max(area, 1) ** 0.5))
+    side = _power_of_2(max(area, 1) ** 0.5)
     return Plan(max(_SMALLEST_TILE, side), history, halved)
+
+
+def _power_of_2(most: float) -> int:
+    """What is free changes from one moment to the next, and the same job shall have the same tiles and history."""
+    return 2 ** int(math.log2(most))
+
+
+def check(pixels: int, long_side: int, device: Device) -> None:
+    """See that there is room for what grows with the picture, however small its tiles.
+
+    On a processor only: a graphics card says so itself, but the system would end the program without a word.
+
+    Raises:
+        Refusal: there is not.
+    """
+    needed, there = pixels * _KEPT_BYTES[device.dtype.itemsize], free(device)
+    if device.kind == "cpu" and needed > there:
+        sentence = _(
+            "A working size of {size} pixels takes {needed} of memory, and {free} are free; close other programs, or "
+            "choose a size of at most {most}."
+        )
+        most = int(long_side * (_SHARE * there / needed) ** 0.5)
+        amounts = {"needed": f"{needed / 2**30:.1f} GiB", "free": f"{there / 2**30:.1f} GiB"}
+        raise Refusal(sentence.format(size=long_side, most=most, **amounts))
+
+
+def has_run_out(error: BaseException) -> bool:
+    """Whether this is how Python, torch or a device says that there is no memory left."""
+    said = str(error).lower()
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (
+        isinstance(error, RuntimeError)
+        and any(words in said for words in ("can't allocate memory", "not enough memory", "out of memory"))
+    )
 
 
 def share(device: Device) -> float:

@@ -134,6 +134,29 @@ def _decoded(image: pyvips.Image) -> Loaded:
     return Loaded(rgba.permute(2, 0, 1).contiguous(), grey, has_alpha, deep, profile)
 
 
+_OPAQUE = (".jpg", ".jpeg", ".jpe", ".jfif")
+"""Names of formats without transparency."""
+
+
+def check_name(path: Path) -> None:
+    """Find out before the work, not after it, that a picture cannot have this name.
+
+    Raises:
+        Refusal: it says no format that is written here.
+    """
+    import pyvips
+
+    if path.suffix.lower() not in pyvips.get_suffixes():
+        raise _not_written(path)
+
+
+def _not_written(path: Path) -> Refusal:
+    sentence = _(
+        "“{name}” cannot be written; choose a name that ends in .png, .tif, .jpg or .webp in a folder you may write to."
+    )
+    return Refusal(sentence.format(name=path))
+
+
 def save(rgba: Tensor, path: Path, like: Loaded) -> None:
     """Write a picture in the format that ``path``'s name says, with depth, alpha, grey and profile as in ``like``.
 
@@ -148,6 +171,8 @@ def save(rgba: Tensor, path: Path, like: Loaded) -> None:
     image = image.copy(interpretation="rgb16" if like.deep else "srgb")
     if not like.has_alpha:
         image = image[:3]
+    elif path.suffix.lower() in _OPAQUE:
+        image = image.flatten(background=depth)  # on white; left to itself the format has black there
     try:
         if like.profile is not None and not like.grey:
             with tempfile.TemporaryDirectory() as folder:
@@ -160,11 +185,7 @@ def save(rgba: Tensor, path: Path, like: Loaded) -> None:
             image = image.colourspace("grey16" if like.deep else "b-w")
         image.write_to_file(str(path))
     except pyvips.Error as error:
-        sentence = _(
-            "“{name}” cannot be written; choose a name that ends in .png, .tif, .jpg or .webp in a folder you may "
-            "write to."
-        )
-        raise Refusal(sentence.format(name=path)) from error
+        raise _not_written(path) from error
 
 
 def resize(image: Tensor, width: int, height: int, wraps: bool = False) -> Tensor:

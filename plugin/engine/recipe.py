@@ -103,9 +103,12 @@ def of(settings: Settings) -> Recipe:
 def optimizer(recipe: Recipe, settings: Settings, plan: Plan) -> Optimizer:
     """The optimizer that the recipe names, remembering as much as there is memory for."""
     if recipe.optimizer == "adam":
-        # However small a gradient is, Adam's steps have their size: where nearly nothing is to change, they are noise.
-        rate = (settings.learning_rate or recipe.learning_rate) * min(1.0, settings.strength / _FULL_STEPS)
-        return Adam(rate, settings.beta1, settings.beta2)
+        rate = recipe.learning_rate
+        if settings.start == "content":
+            # However small a gradient is, Adam's steps have their size: where nearly nothing is to change, they are
+            # noise.
+            rate *= min(1.0, settings.strength / _FULL_STEPS)
+        return Adam(settings.learning_rate or rate, settings.beta1, settings.beta2)
     if recipe.optimizer == "gradient-descent":
         return GradientDescent(settings.learning_rate or 1.0)
     return LBFGS(plan.history, keep_as=torch.bfloat16 if plan.halved else None)
@@ -118,6 +121,8 @@ def balanced(weights: Weights, sizes: Mapping[str, float]) -> Weights:
         sizes: the root mean square of each term's own gradient, at one and the same picture.
     """
     style = sum(weights.style.values())
+    if not style:
+        return weights  # there is nothing to be in proportion to
     whole = sum(weight * sizes[f"style {layer}"] for layer, weight in weights.style.items())
     factors = {f"style {layer}": whole / style / max(sizes[f"style {layer}"], 1e-30) for layer in weights.style}
     for term in (*(f"content {layer}" for layer in weights.content), "content ssim"):

@@ -90,6 +90,13 @@ _latest: torch.cuda.CUDAGraph | None = None
 """The memory of a recording is there as long as it is."""
 
 
+def forget() -> None:
+    """Give back the memory of the latest recording, which nobody replays any more."""
+    global _latest
+    _latest = None
+    torch.cuda.empty_cache()
+
+
 @cache
 def _recorder() -> torch.cuda.Stream:
     return torch.cuda.Stream()
@@ -101,16 +108,29 @@ def side_by_side(works: Sequence[Callable[[], T]], device: torch.device) -> list
         return [work() for work in works]
     here, results = torch.cuda.current_stream(device), []
     lanes = _lanes.setdefault(here.cuda_stream, [])
-    while len(lanes) < len(works):
+    while len(lanes) < min(len(works), _MOST_LANES):
         lanes.append(torch.cuda.Stream(device))
-    for lane, work in zip(lanes, works):
+    for lane in lanes:
         lane.wait_stream(here)
-        with torch.cuda.stream(lane):
+    for place, work in enumerate(works):
+        with torch.cuda.stream(lanes[lane_of(place)]):
             results.append(work())
-    for lane in lanes[: len(works)]:
+    for lane in lanes:
         here.wait_stream(lane)
     return results
 
+
+def lane_of(place: int) -> int:
+    """Which lane a work takes: one after the other, beginning with another one each time.
+
+    So the same work of the next style, which takes as long, does not wait for that of the style before.
+    """
+    return (place + place // _MOST_LANES) % _MOST_LANES
+
+
+_MOST_LANES = 4
+"""torch has 32 streams on a card and gives them out in turn. Here, with works within works, and as it is and recorded,
+25 are taken; a stream in two places would let one work write where another still reads."""
 
 _lanes: dict[int, list[torch.cuda.Stream]] = {}
 """By the stream that waits for them, so that works may have works of their own side by side."""

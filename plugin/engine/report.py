@@ -12,7 +12,7 @@ from torch import Tensor
 from plugin import __version__
 from plugin.engine import pictures, recipe
 from plugin.engine.devices import Device
-from plugin.engine.metrics import LAYERS, Likeness
+from plugin.engine.metrics import LAYERS, LONG_SIDE, Likeness
 from plugin.engine.transfer import Task
 from plugin.engine.vgg import VGG16
 
@@ -39,8 +39,10 @@ class Comparison:
         return {"before": self.before, "after": self._likeness(self._pixels(painted, self._grey))}
 
     def _pixels(self, rgba: Tensor, grey: bool) -> Tensor:
-        """1×3×H×W, 0–255."""
+        """1×3×H×W, 0–255, no larger than it is looked at."""
         rgb = pictures.fill_transparent(rgba)
+        height, width = rgb.shape[-2:]
+        rgb = pictures.resize(rgb, *pictures.fit(width, height, min(LONG_SIDE, max(width, height)))).clamp(0, 1)
         if grey:
             rgb = pictures.luma(rgb).expand(3, -1, -1)
         return (rgb[None] * 255).to(self._device)

@@ -6,6 +6,7 @@ import argparse
 import hashlib
 import json
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from plugin import duration
-from plugin.engine import calibration, clock, devices, pictures, plot, report
+from plugin.engine import calibration, clock, devices, memory, pictures, plot, report
 from plugin.engine.canvas import Style, blend_weights
 from plugin.engine.pictures import Loaded
 from plugin.engine.refusal import Refusal
@@ -40,8 +41,14 @@ def exit_status(work: Callable[[], None]) -> int:
         print(f"\r{refusal}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\nCancelled; nothing was written.", file=sys.stderr)
+        print("\nCancelled.", file=sys.stderr)
         return 130
+    except (MemoryError, RuntimeError) as error:
+        if not memory.has_run_out(error):
+            raise
+        _log.exception("there is too little memory")
+        print("\rThere is not enough memory for this picture; choose a smaller --size.", file=sys.stderr)
+        return 1
     return 0
 
 
@@ -49,7 +56,8 @@ def _stylize(options: argparse.Namespace, settings: Settings) -> None:
     start = time.perf_counter()
     devices.use_threads()
     for path in filter(None, (options.output, options.report, options.plot)):
-        check_folder(path)
+        check_place(path)
+    pictures.check_name(options.output)
     content, task = read_task(options, settings)
     device = devices.choose(settings.device, settings.precision)
     every = options.report_every if options.report or options.plot else 0
@@ -71,7 +79,7 @@ def _stylize(options: argparse.Namespace, settings: Settings) -> None:
             **report.of(task, device, seconds, follower.trace, report.Comparison(task, device)(painted)),
             "trace": follower.trace,
         }
-        options.report.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+        write(options.report, json.dumps(told, indent=1) + "\n")
     if options.plot:
         plot.losses(
             follower.trace, options.plot, f"{options.content.name} × {', '.join(p.name for p in options.style)}"
@@ -111,14 +119,30 @@ def read_task(options: argparse.Namespace, settings: Settings) -> tuple[Loaded, 
     return content, Task(content.rgba, styles, settings, content.grey)
 
 
-def check_folder(path: Path) -> None:
+def check_place(path: Path) -> None:
     """Find out before the work, not after it, that its result has no place.
 
     Raises:
-        Refusal: the folder does not exist.
+        Refusal: the folder does not exist, or nothing can be written there.
     """
-    if not path.absolute().parent.is_dir():
+    folder = path.absolute().parent
+    if not folder.is_dir():
         raise Refusal(_("The folder of “{name}” does not exist; make it or choose another.").format(name=path))
+    if path.is_dir() or not os.access(path if path.exists() else folder, os.W_OK):
+        raise Refusal(_("“{name}” cannot be written; choose another name or folder.").format(name=path))
+
+
+def write(path: Path, text: str) -> None:
+    """Write a text file.
+
+    Raises:
+        Refusal: it cannot be written.
+    """
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        sentence = _("“{name}” cannot be written ({error}); choose another name or folder.")
+        raise Refusal(sentence.format(name=path, error=error.strerror)) from error
 
 
 def draw_bar(fraction: float, words: str) -> None:

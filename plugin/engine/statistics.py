@@ -168,7 +168,9 @@ class Mahalanobis:
     def __init__(self, style: Moments) -> None:
         self._mean, self._covariance = double(style.mean), _covariance(style)
         channels = len(self._mean)
-        ridge = self._RIDGE * self._covariance.trace() / channels + 1e-12
+        # Of a style without variance its trace is what rounding left, of either sign.
+        spread = torch.maximum(self._covariance.trace(), _ROUNDING * double(style.second).trace())
+        ridge = self._RIDGE * spread / channels + 1e-12
         identity = torch.eye(channels, dtype=torch.float64, device=self._mean.device)
         self._inverse = torch.linalg.inv(self._covariance + ridge * identity) / channels**0.5
 
@@ -282,6 +284,10 @@ def _scaling(smallest: float) -> list[float]:
 
 
 _FACTORS = _scaling(1e-5)
+
+
+_ROUNDING = 1e-5
+"""Of the second moments, below which a variance that is a difference of them in float32 means nothing."""
 
 
 def _eigh(matrix: Tensor) -> tuple[Tensor, Tensor]:

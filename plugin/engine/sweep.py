@@ -195,7 +195,7 @@ def command(options: argparse.Namespace, grid: Grid) -> int:
 def _sweep(options: argparse.Namespace, grid: Grid) -> None:
     start = time.perf_counter()
     devices.use_threads()
-    shell.check_folder(options.output)
+    shell.check_place(options.output)
     sheet.check_name(options.output)
     task = shell.read_task(options, grid.base)[1]
     follower = _Follower(grid, options.score)

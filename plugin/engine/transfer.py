@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from plugin.engine import memory, optimizers, recipe, tiles, work
+from plugin.engine import memory, optimizers, recipe, replay, tiles, work
 from plugin.engine.canvas import Canvas, Style
 from plugin.engine.clock import Clock, Clocks, Countdown
 from plugin.engine.devices import Device
@@ -162,7 +162,8 @@ class StyleTransfer:
             4×H×W of the content's size and with its alpha, on the CPU.
 
         Raises:
-            Refusal: there is nothing to see in the content, in a style or in its region; or the device miscalculates.
+            Refusal: there is nothing to see in the content, in a style or in its region; there is too little memory; or
+                the device miscalculates.
         """
         chosen = recipe.of(task.settings)
         settings = task.settings
@@ -193,6 +194,7 @@ class StyleTransfer:
         """Minimise the objective at every scale, each starting from the one before."""
         settings = task.settings
         scales = work.scales(chosen, canvas.working_size, task.sizes)
+        memory.check(canvas.working_pixels, canvas.working_size, self.device)
         self._room = memory.share(self.device)
         plan = self._plan(settings, canvas.working_pixels, canvas.channels)
         countdown = Countdown(self.clock, self._remaining(task, chosen, canvas))
@@ -275,13 +277,13 @@ class StyleTransfer:
                     done = found[0]
                     yield found
                 return
-            except torch.OutOfMemoryError:
-                if side <= _SMALLEST_SIDE:
+            except (MemoryError, RuntimeError) as error:
+                if not memory.has_run_out(error) or side <= _SMALLEST_SIDE:
                     raise
                 side = min(side, max(canvas.image.shape[-2:])) // 2
                 _log.warning("%s has too little memory; going on in tiles of %d pixels", self.device.name, side)
             # Out here the error, and with it what it held of the device, is gone.
-            torch.cuda.empty_cache()
+            replay.forget()
 
     def _iterate(
         self, task: Task, chosen: Recipe, canvas: Canvas, scale: Scale, optimizer: Optimizer, side: int, done: int

@@ -14,14 +14,13 @@ import time
 from collections.abc import Callable, Collection
 from typing import IO, Any
 
-import torch
 from torch import Tensor
 
 from plugin import __version__, protocol
-from plugin.engine import calibration, clock, devices, pictures, report, sweep, work
+from plugin.engine import calibration, clock, devices, memory, pictures, report, sweep, work
 from plugin.engine.canvas import Style, blend_weights
 from plugin.engine.refusal import Refusal
-from plugin.engine.transfer import Enough, Step, Task, Transfers, Whole
+from plugin.engine.transfer import Enough, Step, StyleTransfer, Task, Transfers, Whole
 from plugin.grid import SCORES, Grid
 from plugin.protocol import (
     Cancel,
@@ -156,11 +155,10 @@ class Worker:
         except Refusal as refusal:
             _log.exception("job %d cannot be done", job.id)
             return Failure(job.id, str(refusal))
-        except (MemoryError, torch.OutOfMemoryError):
-            _log.exception("job %d needs too much memory", job.id)
-            return Failure(job.id, _("There is not enough memory for this picture; choose a smaller working size."))
         except Exception as error:
             _log.exception("job %d failed", job.id)
+            if memory.has_run_out(error):
+                return Failure(job.id, _("There is not enough memory for this picture; choose a smaller working size."))
             what = f"{type(error).__name__}: {error}"
             return Failure(job.id, _("The painting failed ({error}); there is more in the log.").format(error=what))
 
@@ -170,12 +168,10 @@ class Worker:
         device = devices.choose(settings.device, settings.precision)
         transfer = self._transfers.on(device)
         task = self._task(job)
-        comparison = work.of_comparison(task.sizes) if job.report_every else work.Work()
-        after = transfer.clock.seconds(comparison)
+        after = transfer.clock.seconds(work.of_comparison(task.sizes)) if job.report_every else 0.0
         follower = _Follower(job, self._send, self._cancelled, self._stopped, after)
         painted = transfer.paint(task, follower)
-        with transfer.clock.timing(comparison):
-            likeness = report.Comparison(task, device)(painted) if job.report_every else None
+        likeness = _likeness(task, transfer, painted) if job.report_every else None
         picture = pictures.to_wire(painted)
         seconds = time.perf_counter() - start
         told = report.of(task, device, seconds, follower.trace, likeness, follower.stopped)
@@ -300,6 +296,16 @@ class _Follower:
             return None
         self._last_preview = step.seconds
         return pictures.to_wire(step.preview(_PREVIEW_SIZE))
+
+
+def _likeness(task: Task, transfer: StyleTransfer, painted: Tensor) -> dict[str, report.Measures] | None:
+    """How like the painting is to its content and its styles; None where that cannot be told: it is painted anyway."""
+    try:
+        with transfer.clock.timing(work.of_comparison(task.sizes)):
+            return report.Comparison(task, transfer.device)(painted)
+    except Exception:
+        _log.exception("the painting cannot be compared")
+        return None
 
 
 def _digest(style: Picture | PictureFile) -> str:

@@ -316,7 +316,6 @@ class _Cell(Gtk.Overlay):
         self._button.get_accessible().set_name(variation.name)
         self._taken = self._button.connect("clicked", self._take)
         self._button.connect("toggled", self._mark)
-        self._button.connect("button-press-event", self._press)
         self.add(self._button)
         # Not in the button: a picture that is drawn sharply asks for a square, and as an overlay it asks for nothing.
         self._picture = Gtk.Image(halign=Gtk.Align.START, valign=Gtk.Align.START)
@@ -330,6 +329,7 @@ class _Cell(Gtk.Overlay):
         self._add_seen(self._spinner)
         if can_be_chosen:
             self.add_overlay(self._check)
+            self._button.connect("button-press-event", self._press)
             self.connect("key-press-event", self._key)
         self.connect("query-tooltip", self._tell)
 

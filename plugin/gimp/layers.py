@@ -121,6 +121,15 @@ class Look:
         view = view or View(self.box)
         return Picture(view.width, view.height, view.get(self.pixels, SENT))
 
+    def shows_the_same(self, other: Look, view: View) -> bool:
+        """Whether both are of the same pixels, as far as they are in view, and of the same selection."""
+        extents = [(*astuple(look.box), look.size.width, look.size.height) for look in (self, other)]
+        return (
+            extents[0] == extents[1]
+            and self.selection == other.selection
+            and self.picture(view).pixels == other.picture(view).pixels
+        )
+
     def prepare(self, view: View) -> Pieces[None]:
         """Let GEGL make the pixels at the view's scale, which it keeps: after that they are soon read."""
         yield from warming(self.format)
@@ -256,7 +265,13 @@ def find_region(image: Gimp.Image, name: str) -> Gimp.Drawable:
 
 
 def box(layer: Gimp.Layer, selected: bool, part: Box | None = None) -> Box:
-    """The given part of a layer, or the bounding box of the selection in it, or else the whole layer."""
+    """The given part of a layer, or the bounding box of the selection in it, or else the whole layer.
+
+    Raises:
+        Refusal: the layer is gone, or there is nothing or too little to style in it.
+    """
+    if not layer.is_valid():
+        raise Refusal(_("The layer to style was deleted; select another one and start the filter anew."))
     name = layer.get_name()
     some, x, y, width, height = True, 0, 0, layer.get_width(), layer.get_height()
     if part is not None:
@@ -424,7 +439,7 @@ def revise(layer: Gimp.Layer, look: Look, name: str, note: Gimp.Parasite, replac
     try:
         image.insert_layer(revised, layer.get_parent(), image.get_item_position(layer))
         if (layer.get_width(), layer.get_height()) != (look.size.width, look.size.height):
-            revised.resize(look.size.width, look.size.height, 0, 0)
+            revised.scale(look.size.width, look.size.height, False)  # and its mask with it
             revised.set_offsets(*look.layer.get_offsets()[1:])
         if look.has_alpha and not revised.has_alpha():
             revised.add_alpha()

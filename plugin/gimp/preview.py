@@ -63,6 +63,8 @@ class Preview(Gtk.Box):
         """How often the person has come to the window."""
         self._work = Idle()
         """What reads them, until there is a proof to ask for."""
+        self._watch = Idle()
+        """What looks whether the layer is still as it was read."""
         self._painted_whole: GdkPixbuf.Pixbuf | None = None
         self._center: tuple[float, float] | None = None
         """Of the detail, in the layer's pixels; None while all of it is shown."""
@@ -96,6 +98,7 @@ class Preview(Gtk.Box):
         """Paint a proof of what is chosen by now."""
         self._is_paused = False
         self._ask()
+        self._look_again()
 
     def close(self) -> None:
         """Give up what is being painted, and start nothing any more."""
@@ -162,6 +165,7 @@ class Preview(Gtk.Box):
 
     def _visited(self, _window: Gtk.Widget, _event: Gdk.EventFocus) -> bool:
         self._visits += 1
+        self._look_again()
         return False
 
     def _show_at_first(self) -> bool:
@@ -199,10 +203,38 @@ class Preview(Gtk.Box):
         self._looks.clear()
         self._styles.clear()
 
+    def _look_again(self) -> None:
+        """The person may have worked in the image meanwhile: then a new proof is due."""
+        if not self._is_closed and not self._is_paused:
+            self._watch.begin(self._or_failing(self._looking_again()))
+
+    def _looking_again(self) -> Pieces[None]:
+        known = self._look.result
+        if known is None:
+            if self._failure.get_visible():  # it could not be read before
+                self._again()
+            return
+        again = Kept(partial(self._reading, self._takes_whole))
+        try:
+            look = yield from again.wait()
+        except Refusal:
+            self._forget()
+            raise
+        finally:
+            again.drop()
+        if look.shows_the_same(known, proof.whole_view(known)):
+            return
+        self._forget()
+        self._looks[self._takes_whole] = again
+        self._painted_whole = None
+        self._show_before()
+        self._ask()
+
     def _stop(self) -> None:
         if self._calm:
             GLib.source_remove(self._calm)
             self._calm = 0
+        self._watch.stop()
         self._work.stop()
         self._studio.give_up()
         self._progress.set_fraction(0)
@@ -299,6 +331,7 @@ class Preview(Gtk.Box):
         kept = self._look
         was_shown = kept.result is not None
         look = yield from kept.wait()
+        layers.check_still_there([look])
         if not was_shown:
             self._show_known(look)
         wanted = yield from self._proof(look, devices)

@@ -104,7 +104,7 @@ def _paint(
         earlier = restyle.find(image, sources)
         earlier.fill(config, everything=asks)
         sources = [earlier.source]
-    elif run_mode != Gimp.RunMode.NONINTERACTIVE:
+    if run_mode != Gimp.RunMode.NONINTERACTIVE:
         style.recall_open(config)
     part = None if earlier is None else earlier.part
     watching, variations = _asked(procedure, run_mode, image, sources, part, config)
@@ -112,9 +112,6 @@ def _paint(
         wanted = order.of_config(image, config)
         if earlier is None:
             made = stylize(sources, wanted, output.of(config), studio, variations)
-        elif variations:
-            # Several cannot take one layer's place.
-            made = stylize(sources, wanted, AS_EVER, studio, variations, part)
         else:
             made = [earlier.restyle(wanted, config.get_property("replace"), studio)]
     if studio is not None:
@@ -156,20 +153,18 @@ def stylize(
     place: Output = AS_EVER,
     studio: Studio | None = None,
     variations: Sequence[Variation] = (),
-    part: Box | None = None,
 ) -> list[Gimp.Layer]:
     """Make one new layer for each of the given ones, all of them or none, and return them.
 
     With variations each layer gets a group with one painting for every one of them, named after it. With a studio a
-    person watches; who has enough keeps what is painted until then. ``part`` is what is painted of each layer, whatever
-    is selected.
+    person watches; who has enough keeps what is painted until then.
 
     Raises:
         Refusal: one sentence, what is asked cannot be done.
         client.EngineError: one sentence, the engine cannot do it.
         client.JobCancelled: the person gave it up.
     """
-    works = [(wanted.look(layer, part), variation) for layer in sources for variation in variations or (None,)]
+    works = [(wanted.look(layer), variation) for layer in sources for variation in variations or (None,)]
     looks = [look for look, _variation in works]
     orders = [variation.of(wanted) if variation else wanted for _look, variation in works]
     notes = painting.paint(looks, orders, studio)

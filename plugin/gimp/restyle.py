@@ -56,14 +56,18 @@ class Earlier:
         """
         look = wanted.look(self.source, self.part)
         was_named = order.layer_name(self.told.source, [style.name for style in self.told.styles])
+        self._check_still_there(was_named)
         (note,) = painting.paint([look], [wanted], studio)
-        if not self.layer.is_valid():
-            sentence = _("“{layer}” was deleted while it was being painted anew; nothing was added.")
-            raise Refusal(sentence.format(layer=was_named))
+        self._check_still_there(was_named)
         own_name = self.layer.get_name()
         # One that a person gave stays.
         name = wanted.layer_name(look.name) if own_name.startswith(was_named) else own_name
         return layers.revise(self.layer, look, name, note, replaces)
+
+    def _check_still_there(self, was_named: str) -> None:
+        if not self.layer.is_valid():
+            sentence = _("“{layer}” was deleted while it was being painted anew; nothing was added.")
+            raise Refusal(sentence.format(layer=was_named))
 
     @property
     def part(self) -> Box:

@@ -28,7 +28,7 @@ ONLY_GIMP_READS = (
 """What the engine's own readers leave to GIMP."""
 
 _OPEN = {"style-layer": Gimp.Layer, "style-image": Gimp.Image}
-_REMEMBERED = "neural-style-open"
+_REMEMBERED = "neural-style-open-{procedure}"
 _GONE = "neural-style-gone:/"
 
 PICTURE_ATTRIBUTES = "standard::type,standard::content-type,standard::display-name"
@@ -66,17 +66,21 @@ def choose(config: Gimp.ProcedureConfig, source: Source) -> None:
 def remember_open(config: Gimp.ProcedureConfig) -> None:
     """Keep in mind, until GIMP is closed, which open layer or image was the style: GIMP's last values have none."""
     opened = {name: item.get_id() for name in _OPEN if (item := config.get_property(name)) is not None}
-    Gimp.attach_parasite(Gimp.Parasite.new(_REMEMBERED, 0, list(json.dumps(opened).encode("ascii"))))
+    Gimp.attach_parasite(Gimp.Parasite.new(_remembered(config), 0, list(json.dumps(opened).encode("ascii"))))
 
 
 def recall_open(config: Gimp.ProcedureConfig) -> None:
     """Give the arguments that layer or image again where they have no style and it is still open."""
-    parasite = Gimp.get_parasite(_REMEMBERED)
+    parasite = Gimp.get_parasite(_remembered(config))
     if chosen(config)[0] is not None or parasite is None:
         return
     for name, number in json.loads(bytes(parasite.get_data())).items():
         if _OPEN[name].id_is_valid(number):
             config.set_property(name, _OPEN[name].get_by_id(number))
+
+
+def _remembered(config: Gimp.ProcedureConfig) -> str:
+    return _REMEMBERED.format(procedure=config.get_procedure().get_name())
 
 
 def key(source: Source) -> str:
@@ -139,7 +143,7 @@ def _read_file(file: Gio.File) -> Style:
     if is_gone(file):
         sentence = _("The style “{name}” was a layer or image that is not open any more; choose another style.")
         raise Refusal(sentence.format(name=_gone_name(file)))
-    name = file.get_basename()
+    name = GLib.filename_display_name(file.get_basename() or "?")  # any bytes may be in it
     try:
         kind = file.query_file_type(Gio.FileQueryInfoFlags.NONE, None)
         if kind in (Gio.FileType.DIRECTORY, Gio.FileType.SPECIAL):

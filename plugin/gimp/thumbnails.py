@@ -64,7 +64,8 @@ class Background:
             task()
 
     def _tell(self, on_done: Callable[[Any], None], function: Callable[[], Any]) -> bool:
-        GLib.idle_add(self._call, on_done, function())
+        if not self._closed:
+            GLib.idle_add(self._call, on_done, function())
         return GLib.SOURCE_REMOVE
 
     def _call(self, on_done: Callable[[Any], None], result: Any) -> bool:

@@ -197,6 +197,19 @@ def test_outside_the_range_only_the_way_back_counts() -> None:
     assert torch.equal(gradient[outside].sign(), (image - image.clamp(0, 255))[outside].sign())
 
 
+def test_where_nothing_counts_nothing_is_changed() -> None:
+    """Inside the range, to the last bit: optimizers take steps of their own size, however small a gradient is."""
+    function = objective(Settings(content_weight=0.0, style_weight=0.0), torch.float32)
+    image = painting(torch.float32)
+    assert not function(image).gradient[image == image.clamp(0, 255)].any()
+
+
+def test_without_a_style_weight_there_is_nothing_to_normalize() -> None:
+    function = objective(Settings(style_weight=0.0, normalize_gradients=True), torch.float32)
+    sizes = function.gradient_sizes(painting(torch.float32))
+    assert recipe.balanced(function.weights, sizes) == function.weights
+
+
 def test_a_mask_shrinks_as_the_network_does() -> None:
     network = VGG16(STYLE_LAYERS)
     features = network.features(pixels(PHOTO, 77))
@@ -215,7 +228,10 @@ def test_normalized_terms_have_gradients_of_the_size_of_their_weights() -> None:
         own, function.weights = function.weights, function.weights.alone(term)
         alone = float(function(image).gradient.square().mean().sqrt())
         function.weights = own
-        layer = term.split()[1]
-        found[layer] = alone * (own.style.get(layer, 0.0) if term.startswith("style") else 0.0)
-    sizes = {layer: found[layer] / weights.style[layer] for layer in weights.style}
-    assert max(sizes.values()) == pytest.approx(min(sizes.values()), rel=1e-3)
+        kind, layer = term.split()
+        now, before = (getattr(each, kind)[layer] for each in (own, weights))
+        found[kind, layer] = alone * now / before
+    sizes = [size for (kind, _), size in found.items() if kind == "style"]
+    assert max(sizes) == pytest.approx(min(sizes), rel=1e-3)
+    of_content = [size for (kind, _), size in found.items() if kind == "content"]
+    assert of_content == pytest.approx([recipe._CONTENT_GRADIENT * sizes[0]] * len(of_content), rel=1e-3)

@@ -127,9 +127,23 @@ def test_what_a_step_leaves_for_the_next_stays_in_its_place(make: Callable[[], O
     places = []
     for _ in range(3):
         optimizer.step(x, function(x)[1])
+        optimizer.slow_down(0.5)
         places.append({name: kept.data_ptr() for name, kept in vars(optimizer).items() if isinstance(kept, Tensor)})
     assert places[0]
     assert places[0] == places[1] == places[2]
+
+
+def test_a_slowed_adam_takes_steps_of_so_much_of_their_size() -> None:
+    steps = []
+    for factor in (1.0, 0.25):
+        x, function = bowl(1.0)
+        optimizer = Adam()
+        optimizer.step(x, function(x)[1])
+        optimizer.slow_down(factor)
+        before = x.clone()
+        optimizer.step(x, function(x)[1])
+        steps.append(x - before)
+    torch.testing.assert_close(steps[1], steps[0] / 4)
 
 
 @pytest.mark.parametrize("make", MAKERS)

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 import pyvips
 
+from plugin.engine.transfer import StyleTransfer
+
 from .commands import run, run_here
 from .samples import OTHER_STYLE, PHOTO, STYLE
 
@@ -136,11 +138,13 @@ def test_an_icc_profile_is_converted_from_and_back_to(tmp_path: Path) -> None:
         ("photo.png", "words.png", "out.png", "“words.png” is not a picture"),
         ("photo.png", None, "nowhere/out.png", "The folder of “.*nowhere/out.png” does not exist"),
         ("photo.png", None, "out.xyz", "cannot be written; choose a name that ends in"),
+        ("photo.png", None, ".", "cannot be written; choose another name or folder"),
     ],
 )
 def test_bad_input_gets_one_sentence_and_writes_nothing(
-    tmp_path: Path, content: str, style: str | None, output: str, sentence: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str, style: str | None, output: str, sentence: str
 ) -> None:
+    monkeypatch.setattr(StyleTransfer, "paint", None)  # nothing is painted in vain
     photo().write_to_file(str(tmp_path / "photo.png"))
     (tmp_path / "words.png").write_text("words")
     way = run if content == "words.png" else run_here
@@ -149,7 +153,34 @@ def test_bad_input_gets_one_sentence_and_writes_nothing(
     assert re.search(sentence, done.stderr)
     assert "Traceback" not in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
-    assert not (tmp_path / output).exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["photo.png", "words.png"]
+
+
+@pytest.mark.parametrize("option", ["--report", "--plot"])
+def test_a_report_that_has_no_place_is_refused_before_the_painting(tmp_path: Path, option: str) -> None:
+    done = stylize(PHOTO, tmp_path / "out.png", option, str(tmp_path))
+    assert done.returncode == 1
+    assert done.stderr.strip() == f"“{tmp_path}” cannot be written; choose another name or folder."
+    assert not list(tmp_path.iterdir())
+
+
+def test_too_little_memory_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def paint(*_: object) -> None:
+        raise RuntimeError("[enforce fail at alloc_cpu.cpp:1] DefaultCPUAllocator: can't allocate memory: 9 bytes")
+
+    monkeypatch.setattr(StyleTransfer, "paint", paint)
+    done = stylize(PHOTO, tmp_path / "out.png")
+    assert done.returncode == 1
+    assert "There is not enough memory for this picture; choose a smaller --size." in done.stderr
+
+
+def test_what_is_transparent_is_white_in_a_jpeg(tmp_path: Path) -> None:
+    content, output = tmp_path / "torn.png", tmp_path / "out.jpg"
+    alpha = (pyvips.Image.xyz(96, photo().height)[0] > 48).ifthenelse(255, 0).cast("uchar")
+    photo().bandjoin(alpha).write_to_file(str(content))
+    done = stylize(content, output)
+    assert done.returncode == 0, done.stderr
+    assert pyvips.Image.new_from_file(str(output)).numpy()[:, :40].min() > 240
 
 
 def test_a_setting_out_of_range_is_refused_before_anything_starts(tmp_path: Path) -> None:

@@ -127,6 +127,16 @@ def test_mahalanobis_counts_in_the_styles_own_spread() -> None:
     assert distance(style, x + 1, None) == pytest.approx(1 / 2, rel=0.05)
 
 
+def test_mahalanobis_of_a_style_without_variance_is_no_noise() -> None:
+    """In float32 the covariance of what is the same everywhere is rounding, which must not be divided by."""
+    flat = features(1).mean((2, 3), keepdim=True).expand(1, WIDE, 7, 9).float().contiguous()
+    loss, gradient = Mahalanobis(Moments.of(flat))(Moments.of(flat))
+    assert abs(float(loss)) < 1e-3
+    other, _ = Mahalanobis(Moments.of(flat))(Moments.of(features(2).float()))
+    assert 0 < float(other) < 1e12
+    assert bool(gradient.second.isfinite().all())
+
+
 @pytest.mark.parametrize("weights", [None, mask()], ids=["whole", "masked"])
 def test_moments_seen_in_pieces_are_those_of_the_whole(weights: Tensor | None) -> None:
     x, pieces = features(1), MomentSum()

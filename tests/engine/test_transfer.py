@@ -356,19 +356,47 @@ def test_little_memory_changes_nothing_but_the_time(transfer: StyleTransfer, wid
     assert apart(transfer.paint(tight), wide_painting) < 0.005
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory."),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: 9 bytes"),
+    ],
+    ids=["card", "processor"],
+)
 def test_when_memory_runs_out_the_work_goes_on_in_tiles(
-    transfer: StyleTransfer, wide: Task, wide_painting: Tensor, monkeypatch: pytest.MonkeyPatch
+    error: RuntimeError, transfer: StyleTransfer, wide: Task, wide_painting: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A graphics card that has less memory than it says, which only a fault of the test can be here."""
+    """A device that has less memory than it says, which only a fault of the test can be here."""
     whole = VGG16.forward
 
     def forward(network: VGG16, image: Tensor) -> Trace:
         if image.shape[-1] > 512:
-            raise torch.OutOfMemoryError
+            raise error
         return whole(network, image)
 
     monkeypatch.setattr(VGG16, "forward", forward)
     assert apart(transfer.paint(wide), wide_painting) < 0.005
+
+
+def test_a_size_that_does_not_fit_into_memory_is_refused(
+    transfer: StyleTransfer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "free", lambda device: 2**20)
+    with pytest.raises(Refusal, match=r"A working size of 96 pixels takes .* choose a size of at most \d\d\.$"):
+        transfer.paint(task(size=96, iterations=2))
+
+
+def test_the_history_does_not_hang_on_a_little_memory_more_or_less(transfer: StyleTransfer) -> None:
+    assert len({memory.plan(2048 * 1365, 3, transfer.device, gigabytes) for gigabytes in (2.0, 2.05, 2.1, 2.2)}) == 1
+
+
+@pytest.mark.parametrize("start", ["recolored", "noise"])
+def test_at_strength_0_the_picture_comes_back_from_wherever_it_starts(
+    paint: Callable[..., Painted], start: str
+) -> None:
+    _, losses = paint(start=start, strength=0.0)
+    assert losses[-1] < 0.1 * losses[0]
 
 
 def test_a_device_that_miscalculates_is_not_believed(transfer: StyleTransfer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from plugin import installer
 from tests.conftest import clone
 
 
@@ -96,10 +95,23 @@ def test_gimp_2_is_left_alone(newcomer: Newcomer, installed: subprocess.Complete
     assert not list((newcomer.home / ".config/GIMP/2.10").iterdir())
 
 
-def test_where_gimp_has_not_run_yet_the_plug_in_awaits_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    monkeypatch.delenv("GIMP3_DIRECTORY", raising=False)
-    assert installer.plug_in_folders(None) == [tmp_path / "GIMP/3.0/plug-ins"]
+def test_no_profile_is_made_in_the_way_of_gimps_first_start(
+    newcomer: Newcomer, installed: subprocess.CompletedProcess[str], tmp_path: Path
+) -> None:
+    done = newcomer.python("install.py", XDG_CONFIG_HOME=str(tmp_path))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "There is no profile of GIMP 3 yet to put the plug-in into: start GIMP once" in done.stdout
+    assert not (tmp_path / "GIMP").exists()
+
+
+def test_a_gimp_on_the_path_that_is_no_gimp_3_is_none(newcomer: Newcomer, tmp_path: Path) -> None:
+    gimp = tmp_path / "gimp-3.0"
+    gimp.write_text("#!/bin/sh\necho GIMP version 2.10.38\n")
+    gimp.chmod(0o755)
+    done = newcomer.python("install.py", PATH=str(tmp_path))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "GIMP 3 was not found" in done.stdout
+    assert not list((newcomer.home / ".config/GIMP/2.10").iterdir())
 
 
 def test_the_doctor_says_that_gimp_is_missing_and_that_the_rest_is_well(
@@ -150,7 +162,9 @@ def test_an_interrupted_installation_goes_on_the_next_time(
         # Where the tests run in the background of a shell, they and their children would not hear it.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
+    end = time.monotonic() + 60
     while not (engine / "pyvenv.cfg").exists():
+        assert process.poll() is None and time.monotonic() < end
         time.sleep(0.01)
     os.killpg(process.pid, signal.SIGINT)  # Ctrl+C goes to all that run in a terminal, the maker of environments too
     assert "Interrupted; run this again to go on from here." in process.communicate(timeout=60)[1]

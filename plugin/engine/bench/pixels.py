@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 import torch
 from PIL.Image import Image
 
-from plugin.engine import plot
+from plugin.engine import memory, plot
 from plugin.engine.bench import rates, subject, telling, timing
 from plugin.engine.bench.subject import Case
 from plugin.engine.bench.telling import say
@@ -55,7 +56,10 @@ def measure(device: Device, megapixels: Sequence[float] | None, repeats: int) ->
         case = subject.as_painted(size, *_QUALITY, device)
         try:
             cost = _cost(device, case, repeats)
-        except torch.OutOfMemoryError:
+        except (MemoryError, RuntimeError, BrokenProcessPool) as error:
+            # The system ends a process that has taken too much.
+            if not isinstance(error, BrokenProcessPool) and not memory.has_run_out(error):
+                raise
             say(f"{million:g} megapixels: {device.name} has too little memory; left out")
             break
         entries.append(_entry(device, case, cost))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -95,8 +97,21 @@ def is_cut(case: Case, side: int) -> bool:
 
 def in_new_process(work: Callable[[Device, Case], T], device: Device, case: Case) -> T:
     """Measure a step in a process of its own: what one once had of the system's memory it keeps for the next step."""
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context, initializer=_end_with_parent) as pool:
         return pool.submit(work, device, case).result()
+
+
+def _end_with_parent() -> None:
+    """A pool's process would go on waiting for work after its owner was killed."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def wait() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def loaded(device: Device, case: Case) -> tuple[StyleTransfer, int | None]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from gi.repository import Gimp, Gio
 
+from plugin.gimp import procedure, style
 from tests.gimp.inside.stage import (
     ERROR,
     FAST,
@@ -128,12 +129,35 @@ def test_a_source_of_another_size_gives_the_layer_its_size() -> None:
     x, y, width, height = recipe(layer)["box"]
     # The ellipse of 50 × 40 at 10, 4 in the image, in a layer at 5, 3 that is twice as large now.
     assert (x, y, width, height) == (10, 2, 100, 80)
+    # Its mask has grown with it.
+    image.select_item(Gimp.ChannelOps.REPLACE, layer.get_mask())
+    *_, left, top, right, bottom = Gimp.Selection.bounds(image)
+    found, wanted = (left, top, right, bottom), (1 + 10, 2 + 2, 1 + 10 + 100, 2 + 2 + 80)
+    assert all(abs(one - other) <= 2 for one, other in zip(found, wanted)), found
+
+
+def test_an_open_layer_as_the_style_is_there_again_when_it_is_repeated() -> None:
+    layer = _painted()
+    image = layer.get_image()
+    own = Gimp.get_pdb().lookup_procedure(procedure.RESTYLE)
+    asked = own.create_config()
+    asked.set_property("style-layer", new_layer(image, "open style"))
+    style.remember_open(asked)
+
+    repeated = own.create_config()
+    for name, value in (FAST | {"defaults_from_layer": False}).items():
+        repeated.set_property(name.replace("_", "-"), value)
+    values = procedure.run(own, Gimp.RunMode.WITH_LAST_VALS, image, [layer], repeated, None)
+
+    assert values.index(0) == SUCCESS, values.index(1)
+    (layer,) = values.get_core_object_array(1)
+    assert [told["name"] for told in recipe(layer)["styles"]] == ["open style"]
 
 
 def test_what_stands_in_its_way_is_one_sentence() -> None:
-    style = FOLDER / "going.jpg"
-    shutil.copy(STYLE, style)
-    layer = _painted(style=style)
+    going = FOLDER / "going.jpg"
+    shutil.copy(STYLE, going)
+    layer = _painted(style=going)
     image = layer.get_image()
     cover, source = image.get_layer_by_name("cover"), image.get_layer_by_name("source")
     told = recipe(layer)
@@ -141,7 +165,7 @@ def test_what_stands_in_its_way_is_one_sentence() -> None:
     assert "“cover” was not painted by Neural Style Transfer" in _refused(cover)
     outcome = call("plug-in-neural-style-restyle", image, [layer, cover])
     assert "Several layers are selected" in outcome.sentence
-    style.unlink()
+    going.unlink()
     assert "The style “going.jpg” cannot be read" in _refused(layer)
     changes: dict[str, Any]
     for changes in ({"box": [1, 2]}, {"box": [0, 0, 0, 0]}, {"settings": {"strength": 999}}, {"styles": []}):

@@ -32,6 +32,19 @@ def test_a_layer_that_is_deleted_while_it_is_painted() -> None:
     assert engines() == []
 
 
+def test_a_layer_that_is_deleted_while_the_window_is_open() -> None:
+    image = new_image()
+    layer = new_layer(image, "layer")
+    wanted = order(image)
+    image.remove_layer(layer)
+    sentence = ""
+    try:
+        wanted.look(layer)
+    except Refusal as refusal:
+        sentence = str(refusal)
+    assert sentence == "The layer to style was deleted; select another one and start the filter anew."
+
+
 def test_an_error_that_nobody_thought_of_is_one_sentence_and_a_traceback_in_the_log() -> None:
     image = new_image()
     layer = new_layer(image, "layer")
