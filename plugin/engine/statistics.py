@@ -8,7 +8,7 @@ for every measure, a matrix product with the gradients of the moments. So a meas
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Protocol
 
 import torch
@@ -166,20 +166,22 @@ class Mahalanobis:
     _RIDGE = 1.0
 
     def __init__(self, style: Moments) -> None:
-        self._mean, self._covariance = double(style.mean), _covariance(style)
-        channels = len(self._mean)
+        covariance = _covariance(double(style.mean), double(style.second))
+        channels = len(covariance)
         # Of a style without variance its trace is what rounding left, of either sign.
-        spread = torch.maximum(self._covariance.trace(), _ROUNDING * double(style.second).trace())
+        spread = torch.maximum(covariance.trace(), _ROUNDING * double(style.second).trace())
         ridge = self._RIDGE * spread / channels + 1e-12
-        identity = torch.eye(channels, dtype=torch.float64, device=self._mean.device)
-        self._inverse = torch.linalg.inv(self._covariance + ridge * identity) / channels**0.5
+        identity = torch.eye(channels, dtype=torch.float64, device=covariance.device)
+        inverse = torch.linalg.inv(covariance + ridge * identity) / channels**0.5
+        self._mean = _working(style.mean)
+        self._covariance, self._inverse = covariance.to(self._mean), inverse.to(self._mean)
 
     def __call__(self, moments: Moments) -> tuple[Tensor, MomentGradient]:
-        mean = double(moments.mean)
+        mean = moments.mean.to(self._mean)
         channels = len(mean)
         apart = mean - self._mean
         of_mean = self._inverse @ apart / channels**0.5
-        wider = _covariance(moments) - self._covariance
+        wider = _covariance(mean, moments.second.to(mean)) - self._covariance
         of_covariance = self._inverse @ wider @ self._inverse
         distance = apart @ of_mean + (of_covariance * wider).sum()
         of_mean = 2 * of_mean - 4 * of_covariance @ mean
@@ -197,39 +199,42 @@ class Wasserstein:
     Where the picture has next to no variance the map would be infinite. So the eigenvalues m of Σ'^½ Σ Σ'^½ count with
     √(m + δ) − √δ, and those of Σ' are raised just so much that the distance still has its minimum at the style's own Σ.
 
-    The small matrices are taken in double precision: what float32 makes of their smallest eigenvalues, L-BFGS takes
-    for curvature.
+    On a processor the small matrices have eigenvectors, in double precision: seen whole and in tiles a picture has the
+    same gradient then. A graphics card would wait for those; there they have roots by :func:`square_roots`, in float32,
+    because most cards multiply doubles 32 to 64 times slower. The floor is high enough for that.
     """
 
-    _FLOOR = 1e-2
+    _FLOOR = 5e-2
     """√δ as a part of the style's mean variance."""
 
-    def __init__(self, style: Moments) -> None:
-        self._mean, covariance = double(style.mean), _covariance(style)
-        self._in_products = self._mean.device.type != "cpu"
+    def __init__(self, style: Moments, in_products: bool | None = None) -> None:
+        """``in_products`` is how a graphics card does it; None is as it is best where the style's moments are."""
+        covariance = _covariance(double(style.mean), double(style.second))
+        self._in_products = style.mean.device.type != "cpu" if in_products is None else in_products
         self._energy = float(style.second.trace())
         self._floor = self._FLOOR * float(covariance.trace()) / len(covariance) + 1e-12
         values, vectors = _eigh(covariance)
         values = values.clamp_min(0)
         raised = (values + (values.square() + 4 * self._floor**2).sqrt()) / 2
-        self._root = (vectors * raised.sqrt()) @ vectors.T
-        self._at_style = values.sum() - 2 * (raised - self._floor).sum()
+        self._mean = style.mean.float() if self._in_products else style.mean.double()
+        self._root = ((vectors * raised.sqrt()) @ vectors.T).to(self._mean)
+        self._at_style = (values.sum() - 2 * (raised - self._floor).sum()).to(self._mean)
 
     def __call__(self, moments: Moments) -> tuple[Tensor, MomentGradient]:
-        mean = double(moments.mean)
+        mean = moments.mean.to(self._mean)
         if self._in_products:
-            covariance = _covariance(moments)
+            covariance = _covariance(mean, moments.second.to(mean))
             trace = covariance.trace()
-            root, inverse_root = square_roots(self._root @ covariance @ self._root, self._floor**2)
+            root, inverse_root, raised = square_roots(self._root @ covariance @ self._root, self._floor**2)
             transport = self._root @ inverse_root @ self._root
-            roots = root.diagonal()
+            roots = root.diagonal() - raised.sqrt()
         elif moments.few is None:
-            covariance = _covariance(moments)
+            covariance = _covariance(mean, moments.second.to(mean))
             trace = covariance.trace()
             values, vectors = _eigh(self._root @ covariance @ self._root)
             across = vectors.T @ self._root
         else:
-            rows = double(moments.few)
+            rows = moments.few.to(mean)
             trace = rows.square().sum()
             seen = rows @ self._root
             values, vectors = _eigh(seen @ seen.T)
@@ -240,8 +245,9 @@ class Wasserstein:
         if not self._in_products:
             roots = (values.clamp_min(0) + self._floor**2).sqrt()
             transport = across.T @ (across / roots[:, None])
+            roots = roots - self._floor
         apart = mean - self._mean
-        distance = apart.square().sum() + trace - 2 * (roots - self._floor).sum() - self._at_style
+        distance = apart.square().sum() + trace - 2 * roots.sum() - self._at_style
         of_covariance = -transport / self._energy
         of_covariance.diagonal().add_(1 / self._energy)
         of_mean = 2 * (apart / self._energy - of_covariance @ mean)
@@ -249,41 +255,47 @@ class Wasserstein:
         return (distance / self._energy).to(like), MomentGradient(of_mean.to(like), of_covariance.to(like))
 
 
-def square_roots(matrix: Tensor, floor: float) -> tuple[Tensor, Tensor]:
-    """(M + floor I)^½ and its inverse, of a symmetric matrix M without negative eigenvalues, in products alone.
+def square_roots(matrix: Tensor, floor: float) -> tuple[Tensor, Tensor, Tensor]:
+    """(M + floor I)^½, its inverse, and the floor, of a symmetric matrix M without negative eigenvalues.
 
-    For graphics cards, which multiply matrices far faster than they find eigenvectors, and do it without waiting for
-    the processor. Newton and Schulz's iteration in its coupled form (Higham 2008, *Functions of Matrices*, section
-    6.7), every step scaled to the interval that the eigenvalues are left in (Chen and Chow 2014, *A Stable Scaling of
-    Newton-Schulz for Improving the Sign Function Computation of a Hermitian Matrix*, section 3).
+    In products alone, for graphics cards, which multiply matrices far faster than they find eigenvectors, and do it
+    without waiting for the processor. Newton and Schulz's iteration in its coupled form (Higham 2008, *Functions of
+    Matrices*, section 6.7), every step scaled to the interval that the eigenvalues are left in (Chen and Chow 2014, *A
+    Stable Scaling of Newton-Schulz for Improving the Sign Function Computation of a Hermitian Matrix*, section 3).
 
     Args:
-        matrix: C×C, double precision.
-        floor: above 0. Below 1e-10 of the largest eigenvalue roots are too small, never too large.
+        matrix: C×C, float32.
+        floor: above 0; it is raised to the rounding errors of M where it is below them, since an eigenvalue that is
+            not above 0 has no root.
     """
     identity = torch.eye(len(matrix), dtype=matrix.dtype, device=matrix.device)
-    matrix = matrix + floor * identity
-    size = matrix.norm()
-    root, inverse = matrix / size, identity
+    norm = matrix.norm()
+    floors = (norm * _SMALLEST**2).clamp_min(floor)
+    size = norm + floors
+    root, inverse = ((matrix + matrix.T) / 2 + floors * identity) / size, identity
     for factor in _FACTORS:
         change = torch.addmm(identity, inverse, root, beta=1.5 * factor, alpha=-0.5 * factor**3)
         root, inverse = side_by_side(
             [partial(torch.mm, root, change), partial(torch.mm, change, inverse)], matrix.device
         )
-    return root * size.sqrt(), inverse / size.sqrt()
+    return root * size.sqrt(), inverse / size.sqrt(), floors
+
+
+_SMALLEST = (8 * torch.finfo(torch.float32).eps) ** 0.5
+"""Of the roots of a matrix' eigenvalues, beside its norm."""
 
 
 def _scaling(smallest: float) -> list[float]:
-    """The steps' factors that bring every eigenvalue from ``smallest`` to 1 up to 1."""
+    """The steps' factors that bring everything from ``smallest`` to 1 up to 1."""
     factors = []
-    while 1 - smallest > 1e-15:
+    while 1 - smallest > torch.finfo(torch.float32).eps:
         factors.append((3 / (1 + smallest + smallest**2)) ** 0.5)
         scaled = factors[-1] * smallest
         smallest = scaled * (3 - scaled**2) / 2
-    return [*factors, 1.0]
+    return factors
 
 
-_FACTORS = _scaling(1e-5)
+_FACTORS = _scaling(_SMALLEST)
 
 
 _ROUNDING = 1e-5
@@ -304,10 +316,9 @@ def _eigh(matrix: Tensor) -> tuple[Tensor, Tensor]:
     return values, vectors
 
 
-def _covariance(moments: Moments) -> Tensor:
-    """C×C, double precision."""
-    mean = double(moments.mean)
-    return double(moments.second) - torch.outer(mean, mean)
+def _covariance(mean: Tensor, second: Tensor) -> Tensor:
+    """C×C, in the precision of the two moments."""
+    return second - torch.outer(mean, mean)
 
 
 def _rows(features: Tensor) -> Tensor:
@@ -338,8 +349,20 @@ _PIECE = 256
 
 
 def double(values: Tensor) -> Tensor:
-    """In double precision; on the processor where the device has none, as Apple's."""
-    return (values.cpu() if values.device.type == "mps" else values).double()
+    """In double precision; on the processor where the device has none, as Apple's and some of Intel's."""
+    return (values if _has_doubles(values.device) else values.cpu()).double()
+
+
+@cache
+def _has_doubles(device: torch.device) -> bool:
+    if device.type == "xpu":
+        return bool(getattr(torch.xpu.get_device_properties(device), "has_fp64", True))
+    return device.type != "mps"
+
+
+def _working(values: Tensor) -> Tensor:
+    """In double precision on a processor, in float32 on a graphics card, which is slow at doubles or has none."""
+    return values.double() if values.device.type == "cpu" else values.float()
 
 
 def at_least_float32(values: Tensor) -> Tensor:

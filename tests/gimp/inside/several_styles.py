@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -12,6 +14,7 @@ from gi.repository import Gegl, Gimp, Gio
 from tests.gimp.inside.faults import refused
 from tests.gimp.inside.stage import (
     FOLDER,
+    STYLE,
     Pixel,
     fill,
     mean_color,
@@ -220,6 +223,14 @@ def test_regions_that_cannot_be() -> None:
     sentence = refused(image, [source], blue, regions=halves)
     assert "The number of regions is 2 and that of styles 1" in sentence
     assert "region of style 2 is empty" in refused(image, [source], blue, [orange], ["left", "empty"])
+
+
+def test_a_style_whose_files_name_is_no_text_in_utf_8() -> None:
+    path = FOLDER / os.fsdecode(b"b\xe4r.jpg")
+    shutil.copy(STYLE, path)
+    image = new_image()
+    (layer,) = styled(image, [new_layer(image, "layer")], path)
+    assert layer.get_name().startswith("layer — b") and layer.get_name().endswith("r.jpg")
 
 
 def test_weights_that_do_not_fit_the_styles() -> None:
