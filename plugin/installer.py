@@ -78,8 +78,8 @@ def install(plug_ins: Path | None, device: str, link: bool) -> None:
     _note_engine(locations.engine_record(), engine, only_if_unusual=True)
     gimp = locations.gimp_console()
     version = "" if gimp is None else doctor.gimp_version(gimp)
-    if version and not version.startswith("3."):
-        gimp = None
+    if not version.startswith("3."):
+        gimp = None  # GIMP 2 under that name, or something that does not run
     folders = [plug_ins.expanduser().resolve()] if plug_ins else plug_in_folders(gimp, version)
     for folder in folders:
         say(f"The plug-in, in {folder / _NAME}")
@@ -162,7 +162,7 @@ def plug_in_folders(gimp: Path | None, version: str) -> list[Path]:
     the way.
     """
     profiles = locations.gimp_profiles()
-    if gimp is not None and version and "GIMP3_DIRECTORY" not in os.environ:
+    if gimp is not None and "GIMP3_DIRECTORY" not in os.environ:
         own = locations.default_gimp_profile(".".join(version.split(".")[:2]))
         profiles = [*profiles, *([] if own in profiles else [own])]
     if gimp is not None and not all(profile.is_dir() for profile in profiles):

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from plugin import duration
+from plugin import client, duration, locations
 from plugin.engine import calibration, clock, devices, memory, pictures, plot, report
 from plugin.engine.canvas import Style, blend_weights
 from plugin.engine.pictures import Loaded
@@ -35,6 +35,7 @@ def stylize(options: argparse.Namespace, settings: Settings) -> int:
 
 def exit_status(work: Callable[[], None]) -> int:
     """Do the work of a command, say in a sentence why it was not done, and return the exit status."""
+    client.log_to_file()
     try:
         work()
     except Refusal as refusal:
@@ -43,11 +44,12 @@ def exit_status(work: Callable[[], None]) -> int:
     except KeyboardInterrupt:
         print("\nCancelled.", file=sys.stderr)
         return 130
-    except (MemoryError, RuntimeError) as error:
-        if not memory.has_run_out(error):
-            raise
-        _log.exception("there is too little memory")
-        print("\rThere is not enough memory for this picture; choose a smaller --size.", file=sys.stderr)
+    except Exception as error:
+        _log.exception("the command failed")
+        sentence = f"It failed ({type(error).__name__}: {error}); there is more in {locations.log_file()}."
+        if memory.has_run_out(error):
+            sentence = "There is not enough memory for this picture; choose a smaller --size."
+        print(f"\r{sentence}", file=sys.stderr)
         return 1
     return 0
 

@@ -194,8 +194,8 @@ class StyleTransfer:
         """Minimise the objective at every scale, each starting from the one before."""
         settings = task.settings
         scales = work.scales(chosen, canvas.working_size, task.sizes)
-        memory.check(canvas.working_pixels, canvas.working_size, self.device)
         self._room = memory.share(self.device)
+        memory.check(canvas.working_pixels, canvas.working_size, self.device)
         plan = self._plan(settings, canvas.working_pixels, canvas.channels)
         countdown = Countdown(self.clock, self._remaining(task, chosen, canvas))
         optimizer = recipe.optimizer(chosen, settings, plan)

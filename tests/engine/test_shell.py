@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import pyvips
 
+from plugin import locations
 from plugin.engine.transfer import StyleTransfer
 
 from .commands import run, run_here
@@ -164,14 +165,29 @@ def test_a_report_that_has_no_place_is_refused_before_the_painting(tmp_path: Pat
     assert not list(tmp_path.iterdir())
 
 
-def test_too_little_memory_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (
+            RuntimeError("[enforce fail at alloc_cpu.cpp:1] DefaultCPUAllocator: can't allocate memory: 9 bytes"),
+            "There is not enough memory for this picture; choose a smaller --size.",
+        ),
+        (ZeroDivisionError("a surprise"), "It failed (ZeroDivisionError: a surprise); there is more in "),
+    ],
+    ids=["memory", "surprise"],
+)
+def test_what_goes_wrong_in_painting_is_one_sentence_and_a_traceback_in_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, sentence: str
+) -> None:
     def paint(*_: object) -> None:
-        raise RuntimeError("[enforce fail at alloc_cpu.cpp:1] DefaultCPUAllocator: can't allocate memory: 9 bytes")
+        raise error
 
     monkeypatch.setattr(StyleTransfer, "paint", paint)
     done = stylize(PHOTO, tmp_path / "out.png")
     assert done.returncode == 1
-    assert "There is not enough memory for this picture; choose a smaller --size." in done.stderr
+    assert done.stderr.strip().startswith(sentence)
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert str(error) in locations.log_file().read_text(encoding="utf-8")
 
 
 def test_what_is_transparent_is_white_in_a_jpeg(tmp_path: Path) -> None:

@@ -56,8 +56,8 @@ def measure(device: Device, megapixels: Sequence[float] | None, repeats: int) ->
         case = subject.as_painted(size, *_QUALITY, device)
         try:
             cost = _cost(device, case, repeats)
-        except (MemoryError, RuntimeError, BrokenProcessPool) as error:
-            # The system ends a process that has taken too much.
+        except (MemoryError, RuntimeError) as error:
+            # The system ends a process that has taken too much, and the pool is broken.
             if not isinstance(error, BrokenProcessPool) and not memory.has_run_out(error):
                 raise
             say(f"{million:g} megapixels: {device.name} has too little memory; left out")
