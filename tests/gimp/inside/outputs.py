@@ -46,7 +46,7 @@ def test_a_new_image_has_what_was_painted_alone_and_all_that_makes_it_look_the_s
     _, x, y, width, height = source.mask_intersect()
     look = layers.read(image, source)
 
-    with unchanged(image):
+    with unchanged(image, opens=1):
         (layer,) = styled(image, [source], output="new-image", opacity=70.0)
 
     new = layer.get_image()
