@@ -135,10 +135,7 @@ def _parser() -> argparse.ArgumentParser:
     what.add_argument("--doctor", action="store_true", help="check everything and say what is wrong")
     what.add_argument("--uninstall", action="store_true", help="remove everything that was installed")
     parser.add_argument(
-        "--engine-dir",
-        type=Path,
-        metavar="DIR",
-        help="where the engine's environment goes (1 to 12 GB)",
+        "--engine-dir", type=Path, metavar="DIR", help="where the engine's environment goes (1 to 12 GB)"
     )
     parser.add_argument(
         "--plug-ins", type=Path, metavar="DIR", help="the plug-ins folder, instead of every GIMP profile's"

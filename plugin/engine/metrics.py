@@ -115,7 +115,8 @@ class Likeness:
 
     Told once what to compare with, it is called with as many pictures as there are. The content is made as small as
     :data:`LONG_SIDE`, every picture that it is compared with as small as the content; a style as small as these or left
-    at its own size where that is smaller. All are 1×3×H×W R'G'B' in 0–255, on the network's device, and opaque.
+    at its own size where that is smaller. All are 1×3×H×W R'G'B' in 0–255, and opaque, on any device; only what is made
+    small of them goes to the network's.
 
     Args:
         content: the content picture.
@@ -132,7 +133,7 @@ class Likeness:
         self._width, self._height = pictures.fit(width, height, min(LONG_SIDE, max(width, height)))
         self._network = network
         self._weights = [1.0] * len(styles) if style_weights is None else list(style_weights)
-        small = _resize(content, self._width, self._height)
+        small = self._small(content)
         self._content = at_least_float32(network.features(small)[CONTENT_LAYER])
         self._content_covariance = _covariance(self._content)
         self._content_luma = _luma(small)
@@ -157,7 +158,7 @@ class Likeness:
               The two have no places in common, so it is near 0 for a good painting and a bad one alike; it is there for
               completeness.
         """
-        small = _resize(picture, self._width, self._height)
+        small = self._small(picture)
         features = self._network.features(small)
         difference = at_least_float32(features[CONTENT_LAYER]) - self._content
         luma = _luma(small)
@@ -174,14 +175,17 @@ class Likeness:
         }
         return {"content": content, "style": style}
 
+    def _small(self, picture: Tensor) -> Tensor:
+        return _resize(picture, self._width, self._height).to(self._network.device)
+
     def _style(self, picture: Tensor) -> _Style:
         height, width = picture.shape[-2:]
         small = _resize(picture, *pictures.fit(width, height, min(max(self._width, self._height), max(width, height))))
-        features = self._network.features(small)
+        features = self._network.features(small.to(self._network.device))
         return _Style(
             {layer: Moments.of(features[layer]) for layer in STYLE_LAYERS},
             {layer: _covariance(features[layer]) for layer in STYLE_LAYERS},
-            _luma(_cover(picture, self._width, self._height)),
+            _luma(_cover(picture, self._width, self._height)).to(self._network.device),
         )
 
 

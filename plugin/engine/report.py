@@ -12,7 +12,7 @@ from torch import Tensor
 from plugin import __version__
 from plugin.engine import pictures, recipe
 from plugin.engine.devices import Device
-from plugin.engine.metrics import LAYERS, LONG_SIDE, Likeness
+from plugin.engine.metrics import LAYERS, Likeness
 from plugin.engine.transfer import Task
 from plugin.engine.vgg import VGG16
 
@@ -26,26 +26,24 @@ class Comparison:
     """
 
     def __init__(self, task: Task, device: Device) -> None:
-        self._device = device.torch_device
-        network = _network(self._device)
-        content = self._pixels(task.content, task.grey)
-        styles = [self._pixels(style.picture, task.grey) for style in task.styles]
+        network = _network(device.torch_device)
+        content = _pixels(task.content, task.grey)
+        styles = [_pixels(style.picture, task.grey) for style in task.styles]
         self._likeness = Likeness(content, styles, network, [style.weight for style in task.styles])
         self._grey = task.grey
         self.before: Measures = self._likeness(content)
 
     def __call__(self, painted: Tensor) -> dict[str, Measures]:
         """``before`` and ``after``, each as :meth:`plugin.engine.metrics.Likeness.__call__` has it."""
-        return {"before": self.before, "after": self._likeness(self._pixels(painted, self._grey))}
+        return {"before": self.before, "after": self._likeness(_pixels(painted, self._grey))}
 
-    def _pixels(self, rgba: Tensor, grey: bool) -> Tensor:
-        """1×3×H×W, 0–255, no larger than it is looked at."""
-        rgb = pictures.fill_transparent(rgba)
-        height, width = rgb.shape[-2:]
-        rgb = pictures.resize(rgb, *pictures.fit(width, height, min(LONG_SIDE, max(width, height)))).clamp(0, 1)
-        if grey:
-            rgb = pictures.luma(rgb).expand(3, -1, -1)
-        return (rgb[None] * 255).to(self._device)
+
+def _pixels(rgba: Tensor, grey: bool) -> Tensor:
+    """1×3×H×W, 0–255."""
+    rgb = pictures.fill_transparent(rgba)
+    if grey:
+        rgb = pictures.luma(rgb).expand(3, -1, -1)
+    return rgb[None] * 255
 
 
 @cache

@@ -105,6 +105,10 @@ class VGG16:
             self._chain.append(_Convolution(name, kernel, bias, first_only))
             index += 2  # the ReLU is a module of its own there
 
+    @property
+    def device(self) -> torch.device:
+        return self._mean.device
+
     def forward(self, image: Tensor) -> Trace:
         """The feature maps of a picture, and what :meth:`backward` needs.
 

@@ -152,9 +152,9 @@ def test_wasserstein_is_the_same_in_products_as_with_eigenvectors(channels: int,
     style, x = Moments.of(features(1, channels)), features(2, channels)
     loss, of_moments = Wasserstein(style, in_products=False)(Moments.of(x, weights))
     other_loss, other_of_moments = Wasserstein(style, in_products=True)(Moments.of(x, weights))
-    assert float(other_loss) == pytest.approx(float(loss), rel=1e-4)
+    assert float(other_loss) == pytest.approx(float(loss), rel=5e-5)
     gradient, other_gradient = (each.of_features(x, weights) for each in (of_moments, other_of_moments))
-    assert float((other_gradient - gradient).norm()) < 1e-3 * float(gradient.norm())
+    assert float((other_gradient - gradient).norm()) < 2e-4 * float(gradient.norm())
 
 
 def test_in_products_single_precision_and_a_mask_do_no_harm() -> None:
@@ -172,7 +172,7 @@ def test_square_roots_are_square_roots() -> None:
     root, inverse, floor = square_roots(matrix, 1e-4 * size)
     assert float(floor) == pytest.approx(1e-4 * size)
     assert float((root @ root - matrix - 1e-4 * size * identity).norm()) < 1e-5 * size
-    assert float((inverse @ root - identity).norm()) < 1e-3 * DEEP**0.5
+    assert float((inverse @ root - identity).norm()) < 1e-5 * DEEP**0.5
 
 
 def test_roots_of_what_has_no_variance_or_hardly_more_than_rounding_errors_are_finite() -> None:
