@@ -19,6 +19,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812  torch's own idiom
 from torch import Tensor
 
+from plugin.engine import winograd
 from plugin.engine.refusal import Refusal
 from plugin.settings import LAYERS
 from plugin.words import _
@@ -187,6 +188,8 @@ def _convolution(kernel: Tensor, bias: Tensor | None) -> Callable[[Tensor, int],
     its own compiler only: where it is missing, or the device or number format has no use for it, the public function
     does the same.
     """
+    if kernel.device.type == "cpu" and kernel.dtype == torch.float32 and winograd.is_faster(kernel):
+        return winograd.convolution(kernel, bias)
     kernel = kernel.contiguous(memory_format=torch.channels_last)
 
     def public(x: Tensor, padding: int) -> Tensor:
