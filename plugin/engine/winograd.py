@@ -15,7 +15,6 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812  torch's own idiom
 from torch import Tensor
 
 _TILE, _SEEN = 4, 6
@@ -55,13 +54,14 @@ def convolution(kernel: Tensor, bias: Tensor | None) -> Callable[[Tensor, int], 
         down, across = -(-height // _TILE), -(-width // _TILE)
         at_once = min(down, max(1, _TILES_A_THREAD * torch.get_num_threads() // across))
         space = x.new_empty(2, _POINTS * at_once * across * max(inputs, outputs))
+        seen = x.new_zeros(_TILE * at_once + 2, _TILE * across + 2, inputs)
         y = x.new_empty(1, _TILE * down, _TILE * across, outputs)
         for first in range(0, down, at_once):
             count = min(at_once, down - first)
-            seen = _rows(picture, _TILE * first - padding, _TILE * count + 2, padding, _TILE * across + 2)
+            _show(picture, _TILE * first - padding, padding, seen)
             tiles, at_points = (_part(half, _POINTS, count * across * inputs) for half in space)
             tiles.view(_SEEN, _SEEN, count, across, inputs).copy_(
-                seen.unfold(0, _SEEN, _TILE).unfold(1, _SEEN, _TILE).permute(3, 4, 0, 1, 2)
+                seen.unfold(0, _SEEN, _TILE).unfold(1, _SEEN, _TILE)[:count].permute(3, 4, 0, 1, 2)
             )
             torch.mm(to_points, tiles, out=at_points)
             products = _part(space[0], _POINTS, count * across * outputs)
@@ -79,11 +79,12 @@ def convolution(kernel: Tensor, bias: Tensor | None) -> Callable[[Tensor, int], 
     return convolve
 
 
-def _rows(picture: Tensor, top: int, height: int, left: int, width: int) -> Tensor:
-    """So many rows of a picture, H×W×C, from ``top`` on, with zeros where it has none."""
-    part = picture[max(0, top) : top + height, : width - left]
+def _show(picture: Tensor, top: int, left: int, seen: Tensor) -> None:
+    """Bring a picture's rows from ``top`` on, H×W×C, into what began as zeros; above it and beside it these stay."""
     above = max(0, -top)
-    return F.pad(part, (0, 0, left, width - left - part.shape[1], above, height - above - part.shape[0]))
+    part = picture[max(0, top) : top + len(seen), : seen.shape[1] - left]
+    seen[above : above + len(part), left : left + part.shape[1]] = part
+    seen[above + len(part) :] = 0
 
 
 def _part(space: Tensor, rows: int, columns: int) -> Tensor:
