@@ -44,7 +44,9 @@ def convolution(kernel: Tensor, bias: Tensor | None) -> Callable[[Tensor, int], 
         It takes 1×C×H×W and p and returns 1×K×(H + 2p − 2)×(W + 2p − 2) in channels_last.
     """
     outputs, inputs = kernel.shape[:2]
-    to_points, kernel_to_points, from_points = (torch.from_numpy(np.kron(matrix, matrix)).float() for matrix in _matrices())
+    to_points, kernel_to_points, from_points = (
+        torch.from_numpy(np.kron(matrix, matrix)).float() for matrix in _matrices()
+    )
     values = kernel_to_points @ kernel.permute(2, 3, 1, 0).reshape(9, -1)
     values = values.view(_POINTS, inputs, outputs)
 
