@@ -64,8 +64,9 @@ class Measured:
                 ],
                 [_step_row(entry) for entry in self.steps],
             ),
-            "The limit is the time that the convolutions' operations take at the rate of a matrix product. Peak memory "
-            "is all that torch has on a graphics card; on a processor, by how much the engine grows for the step.",
+            "The limit is the time that the convolutions' operations take at the rate of a matrix product. A processor "
+            "multiplies a quarter as often in float32 as these count, so a step may be beyond it. Peak memory is all "
+            "that torch has on a graphics card; on a processor, by how much the engine grows for the step.",
         ]
         return "\n\n".join(parts)
 
