@@ -1,12 +1,12 @@
-"""3×3 convolutions with a quarter of the multiplications, as exact in float32 as the plain sum.
+"""3×3 convolutions with a quarter of the multiplications, on photographs as exact in float32 as the plain sum.
 
 A. Lavin, S. Gray, *Fast Algorithms for Convolutional Neural Networks*, arXiv:1509.09308, section 4.3: F(4×4, 3×3). A
 tile of 4 × 4 outputs comes from 6 × 6 inputs. Tile and kernel are looked at as polynomials in two variables: their
 values at 36 points are multiplied, and the outputs are read from the products. That takes 36 multiplications for each
 pair of channels instead of 144, and those of all tiles at one point are one matrix product.
 
-How exact it is hangs on the points. At 0, ±5/8, ±3/2 and infinity the error of VGG-16's feature maps is a tenth to a
-third less than that of the plain sum, and half of what it is at the paper's points, 0, ±1, ±2 and infinity.
+How exact it is hangs on the points. At 0, ±5/8, ±3/2 and infinity the error of VGG-16's feature maps of a photograph is
+2 to 41 % less than that of the plain sum, and half of what it is at the paper's points, 0, ±1, ±2 and infinity.
 """
 
 from __future__ import annotations
