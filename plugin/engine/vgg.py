@@ -183,10 +183,10 @@ class _Convolution:
 def _convolution(kernel: Tensor, bias: Tensor | None) -> Callable[[Tensor, int], Tensor]:
     """A convolution of a picture with zeros around it, so many pixels wide; with a bias also its ReLU.
 
-    On processors oneDNN may bring the kernel into the order that it works in once and for all, instead of at every
-    call, and clip while it writes, and in float32 most take fewer multiplications (``winograd``); on graphics cards cuDNN adds the bias and clips while it writes. torch has that for
-    its own compiler only: where it is missing, or the device or number format has no use for it, the public function
-    does the same.
+    On processors most take fewer multiplications in float32 (``winograd``). For the others oneDNN may bring the kernel
+    into the order that it works in once and for all, instead of at every call, and clip while it writes; on graphics
+    cards cuDNN adds the bias and clips while it writes. torch has that for its own compiler only: where it is missing,
+    or the device or number format has no use for it, the public function does the same.
     """
     if kernel.device.type == "cpu" and kernel.dtype == torch.float32 and winograd.is_faster(kernel):
         return winograd.convolution(kernel, bias)
