@@ -106,9 +106,14 @@ def has_run_out(error: BaseException) -> bool:
 
 def share(device: Device) -> float:
     """GiB that the painting may take of what is free now."""
-    if _glibc is not None:
-        _glibc.malloc_trim(0)  # what a job before has freed
+    give_back()
     return _SHARE * free(device) / 2**30
+
+
+def give_back() -> None:
+    """Let others have what this process has freed in main memory, which the C library keeps for what comes next."""
+    if _glibc is not None:
+        _glibc.malloc_trim(0)
 
 
 def begin_scale(is_whole: bool) -> None:
@@ -122,7 +127,7 @@ def begin_scale(is_whole: bool) -> None:
     if _glibc is not None:
         _glibc.mallopt(_M_MMAP_THRESHOLD, 2**30 if is_whole else 2**20)
         _glibc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1 if is_whole else 2**27)
-        _glibc.malloc_trim(0)
+    give_back()
 
 
 def _find_glibc() -> ctypes.CDLL | None:

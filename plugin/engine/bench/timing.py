@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from plugin.engine import memory
 from plugin.engine.devices import Device
 from plugin.engine.replay import Replay
 
@@ -126,7 +127,8 @@ def forget() -> None:
 
 
 def begin_peak() -> int | None:
-    """The bytes that this process has in main memory; :func:`peak` counts from here on, where that can be had."""
+    """The bytes that this process needs in main memory; :func:`peak` counts from here on, where that can be had."""
+    memory.give_back()  # a step that is made in what was kept would seem to need nothing
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # Linux: the most is what there is now
     return peak()
