@@ -21,9 +21,10 @@ _SHARE = 0.6
 _UNKNOWN = 4 * 2**30
 """Bytes that are taken to be free where the system does not say."""
 
-_NETWORK_BYTES = {4: 2200, 2: 1500}
-"""Bytes that one pixel of a tile takes on its way through the network and back, by the size of a feature, measured as
-the peak of a step at 1024 × 1024 and rounded up."""
+_NETWORK_BYTES = {4: 2500, 2: 1500}
+"""Bytes that one pixel of a tile takes on its way through the network and back, by the size of a feature: by how much a
+step of ``gatys`` at 1024 × 683 grows a process on a processor in float32, and what it takes of a card at 1024 × 1024 in
+half precision, without the rest of the plan, rounded up."""
 
 _KEPT_BYTES = {4: 200, 2: 150}
 """Bytes for each pixel of the whole picture: the picture, its gradient, what the optimizer makes of it, and the
@@ -31,9 +32,8 @@ content's feature maps: 24 features for each pixel at ``relu3_3`` and ``relu4_2`
 
 _SHORTEST_HISTORY, _LONGEST_HISTORY = 1, 20
 
-_SMALLEST_TILE = 256
-"""Pixels along a side; smaller ones would be more halo than tile."""
-
+_SMALLEST_TILE = 384 * 384
+"""Pixels; smaller ones would be more halo than tile."""
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 """glibc's numbers for mallopt."""
@@ -41,15 +41,20 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 @dataclass(frozen=True)
 class Plan:
-    """``side`` of the tiles in pixels; ``history``, the pairs that L-BFGS remembers; ``halved``, in bfloat16."""
+    """``area``, the most pixels a tile sees; ``history``, the pairs L-BFGS remembers; ``halved``, whether in bfloat16.
 
-    side: int
+    A picture that has no more pixels than that is one tile.
+    """
+
+    area: int
     history: int
     halved: bool
 
 
 def plan(pixels: int, channels: int, device: Device, gigabytes: float) -> Plan:
     """Share a budget between what one tile needs and what grows with the picture.
+
+    The engine itself and its network, which are there before and after, are not in it.
 
     Args:
         pixels: of the whole picture.
@@ -66,9 +71,9 @@ def plan(pixels: int, channels: int, device: Device, gigabytes: float) -> Plan:
         halved = pair * _SHORTEST_HISTORY * 2 > left / 2
         pair //= 2 if halved else 1
         history = min(_LONGEST_HISTORY, _power_of_2(max(_SHORTEST_HISTORY, left / 2 / pair)))
-    area = (left - pair * history) / _NETWORK_BYTES[item]
-    side = _power_of_2(max(area, 1) ** 0.5)
-    return Plan(max(_SMALLEST_TILE, side), history, halved)
+    area = int((left - pair * history) / _NETWORK_BYTES[item])
+    tile = pixels if pixels <= area else _power_of_2(max(area, 1))
+    return Plan(max(_SMALLEST_TILE, tile), history, halved)
 
 
 def _power_of_2(most: float) -> int:

@@ -8,6 +8,7 @@ picture's gradient.
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass
 
 import torch
@@ -17,6 +18,9 @@ from plugin.engine.vgg import LAYERS, stride
 
 _GRID = 16
 """Pixels. Tiles begin on multiples of the deepest feature map's stride, so that the pools of all of them agree."""
+
+SMALLEST_SIDE = 128
+"""Pixels; of a smaller tile next to nothing would be its own."""
 
 
 @dataclass(frozen=True)
@@ -91,11 +95,31 @@ def whole(height: int, width: int) -> list[Tile]:
     return [Tile(Span(0, 0, height, height, height), Span(0, 0, width, width, width))]
 
 
+def within(height: int, width: int, area: int, deepest: str, wraps: bool = False) -> list[Tile]:
+    """Cut a picture into tiles that see ``area`` pixels at most; one that has no more stays whole.
+
+    The other arguments are those of :func:`cut`.
+    """
+    if height * width <= area:
+        return whole(height, width)
+    return cut(height, width, side_within(area, deepest), deepest, wraps)
+
+
+def side_within(area: int, deepest: str) -> int:
+    """What tiles that see so many pixels own along a side, in pixels; :data:`SMALLEST_SIDE` at least."""
+    return max(SMALLEST_SIDE, (math.isqrt(area) - 2 * sight(deepest)) // _GRID * _GRID)
+
+
+def area_for(side: int, deepest: str) -> int:
+    """How many pixels tiles see that own so many along a side."""
+    return (side + 2 * sight(deepest)) ** 2
+
+
 def cut(height: int, width: int, side: int, deepest: str, wraps: bool = False) -> list[Tile]:
-    """Cut a picture into tiles that own about ``side`` × ``side`` pixels.
+    """Cut a picture into tiles that own ``side`` × ``side`` pixels at most.
 
     Args:
-        side: in pixels; a picture that is no larger stays whole.
+        side: in pixels; a side of the picture that is no longer than what a tile sees stays whole.
         deepest: the deepest layer that will be looked at; it says how far a tile sees.
         wraps: whether left and right, top and bottom meet; both sides are multiples of 16 then.
     """
@@ -118,10 +142,10 @@ def sight(layer: str) -> int:
 
 
 def _spans(length: int, side: int, halo: int, wraps: bool) -> list[Span]:
-    count = max(1, round(length / side))
-    # Where the halos leave nothing to save, the whole side is seen, which also wraps without more ado.
-    if count == 1 or length <= 2 * halo + side:
+    # Where nothing is saved, the whole side is seen, which also wraps without more ado.
+    if length <= 2 * halo + side:
         return [Span(0, 0, length, length, length)]
+    count = math.ceil(length / side)
     edges = [round(length * place / count / _GRID) * _GRID for place in range(count)] + [length]
     spans = []
     for start, end in itertools.pairwise(edges):

@@ -37,9 +37,6 @@ from plugin.words import _
 
 _log = logging.getLogger("neural-style.engine")
 
-_SMALLEST_SIDE = 128
-"""Pixels along a side of a tile; where not even that fits, a smaller one would not either."""
-
 _FLAT_AFTER = 10
 """Iterations over which the loss has to fall for a scale to go on."""
 
@@ -208,7 +205,7 @@ class StyleTransfer:
                 image = canvas.enlarge(scale.size, device, chosen.adds_detail)
                 optimizer.enlarge(*image.shape[-2:])
             height, width = image.shape[-2:]
-            memory.begin_scale(max(height, width) <= plan.side)
+            memory.begin_scale(height * width <= plan.area)
             is_last = index == len(scales) - 1
             with countdown.scale(index):
                 for iteration, iterations, evaluation in self._descend(task, chosen, canvas, scale, optimizer, plan):
@@ -270,27 +267,30 @@ class StyleTransfer:
         Where the device has less memory than it seemed to have, the work goes on in smaller tiles.
         """
         assert canvas.image is not None
-        side, done = plan.side, 0
+        area, done = plan.area, 0
+        deepest = self._network(chosen).layers[-1]
         while True:
             try:
-                for found in self._iterate(task, chosen, canvas, scale, optimizer, side, done):
+                for found in self._iterate(task, chosen, canvas, scale, optimizer, area, done):
                     done = found[0]
                     yield found
                 return
             except (MemoryError, RuntimeError) as error:
-                if not memory.has_run_out(error) or side <= _SMALLEST_SIDE:
+                if not memory.has_run_out(error) or tiles.side_within(area, deepest) == tiles.SMALLEST_SIDE:
                     raise
-                side = min(side, max(canvas.image.shape[-2:])) // 2
+                area = min(area, canvas.image[0, 0].numel()) // 4
+                side = tiles.side_within(area, deepest)
                 _log.warning("%s has too little memory; going on in tiles of %d pixels", self.device.name, side)
             # Out here the error, and with it what it held of the device, is gone.
             replay.forget()
+            memory.begin_scale(is_whole=False)
 
     def _iterate(
-        self, task: Task, chosen: Recipe, canvas: Canvas, scale: Scale, optimizer: Optimizer, side: int, done: int
+        self, task: Task, chosen: Recipe, canvas: Canvas, scale: Scale, optimizer: Optimizer, area: int, done: int
     ) -> Iterator[tuple[int, int, Evaluation]]:
-        """The iterations after the first ``done``, as :meth:`_descend`, in tiles of ``side`` pixels."""
+        """The iterations after the first ``done``, as :meth:`_descend`, in tiles that see ``area`` pixels."""
         assert canvas.image is not None
-        objective = self._objective(task, chosen, canvas, scale, side)
+        objective = self._objective(task, chosen, canvas, scale, area)
         guard = _Guard(task.settings)
         step = _step(objective, optimizer, guard, canvas.image)
         for iteration in range(done + 1, scale.iterations + 1):
@@ -300,16 +300,16 @@ class StyleTransfer:
             if flat:
                 return
 
-    def _objective(self, task: Task, chosen: Recipe, canvas: Canvas, scale: Scale, side: int) -> Objective:
+    def _objective(self, task: Task, chosen: Recipe, canvas: Canvas, scale: Scale, area: int) -> Objective:
         device = self.device.torch_device
         content, visible = canvas.content_at(scale.size, device)
         styles = [
-            StyleTerm(self._style_measures(task, number, chosen, canvas, scale.size, side), share, guidance)
+            StyleTerm(self._style_measures(task, number, chosen, canvas, scale.size, area), share, guidance)
             for number, (share, guidance) in enumerate(canvas.guidance_at(scale.size, device))
         ]
         network = self._network(chosen)
         height, width = content.shape[-2:]
-        pieces = tiles.cut(height, width, side, network.layers[-1], task.settings.tileable)
+        pieces = tiles.within(height, width, area, network.layers[-1], task.settings.tileable)
         objective = Objective(network, content, styles, chosen.weights, visible, pieces)
         if task.settings.normalize_gradients:
             noise = torch.randn(content.shape, generator=torch.Generator().manual_seed(0)).to(device)
@@ -318,7 +318,7 @@ class StyleTransfer:
         return objective
 
     def _style_measures(
-        self, task: Task, number: int, chosen: Recipe, canvas: Canvas, size: int, side: int
+        self, task: Task, number: int, chosen: Recipe, canvas: Canvas, size: int, area: int
     ) -> dict[str, StyleMeasure]:
         own_size = max(task.styles[number].picture.shape[-2:])
         style_size = chosen.style_size(size / task.part, task.settings.style_scale, own_size)
@@ -329,7 +329,7 @@ class StyleTransfer:
             sums = {layer: MomentSum() for layer in chosen.weights.style}
             masks = {} if visible is None else {layer: shrink(visible, layer) for layer in sums}
             height, width = picture.shape[-2:]
-            for tile in tiles.cut(height, width, side, network.layers[-1]):
+            for tile in tiles.within(height, width, area, network.layers[-1]):
                 features = network.features(tile.cut(picture).expand(1, 3, -1, -1))
                 for layer, moments in sums.items():
                     weights = tile.place(masks[layer], layer) if masks else None

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+from weakref import WeakValueDictionary
 
 import torch
 import torch.nn.functional as F  # noqa: N812  torch's own idiom
@@ -94,17 +95,18 @@ class VGG16:
         self._mean = torch.tensor(MEAN, device=device).view(1, 3, 1, 1)
         self._chain: list[_Convolution | _MaxPool | _AveragePool] = []
         weights = load_weights()
-        index = 0
         # torchvision has this chain as a module, but importing it takes as long as all of torch.
-        for name in LAYERS[: LAYERS.index(self.layers[-1]) + 1]:
+        for number, name in enumerate(LAYERS[: LAYERS.index(self.layers[-1]) + 1]):
             if name.endswith("_1") and self._chain:
                 self._chain.append(_MaxPool() if pooling == "max" else _AveragePool())
-                index += 1
             first_only = "zero" if border == "replicate" and self._chain else border
-            kernel = weights[f"features.{index}.weight"].to(device, dtype)
-            bias = weights[f"features.{index}.bias"].to(device, dtype)
-            self._chain.append(_Convolution(name, kernel, bias, first_only))
-            index += 2  # the ReLU is a module of its own there
+            key = name, self.device, dtype
+            kernel = _kernels.get(key)
+            if kernel is None:
+                place = f"features.{2 * number + int(name[4]) - 1}"  # ReLUs and pools are modules of their own there
+                parts = (weights[f"{place}.{part}"].to(device, dtype) for part in ("weight", "bias"))
+                kernel = _kernels[key] = _Kernel(*parts)
+            self._chain.append(_Convolution(name, kernel, first_only))
 
     @property
     def device(self) -> torch.device:
@@ -153,31 +155,41 @@ class VGG16:
         return gradient
 
 
+class _Kernel:
+    """What a layer convolves with on the way there and, turned round, on the way back."""
+
+    def __init__(self, kernel: Tensor, bias: Tensor) -> None:
+        self.out_channels, self.in_channels = kernel.shape[:2]
+        self.convolve = _convolution(kernel, bias)
+        self.convolve_back = _convolution(kernel.flip(2, 3).transpose(0, 1), None)
+
+
+_kernels: WeakValueDictionary[tuple[str, torch.device, torch.dtype], _Kernel] = WeakValueDictionary()
+"""Those of all networks there are: as a processor works with them they take up to four times their own size."""
+
+
 class _Convolution:
     """A 3×3 convolution and its ReLU."""
 
-    def __init__(self, name: str, kernel: Tensor, bias: Tensor, border: Border) -> None:
-        self.name = name
-        self.out_channels, self.in_channels = kernel.shape[:2]
+    def __init__(self, name: str, kernel: _Kernel, border: Border) -> None:
+        self.name, self.kernel = name, kernel
         self._border = border
-        self.convolve = _convolution(kernel, bias)
-        self.convolve_back = _convolution(kernel.flip(2, 3).transpose(0, 1), None)
 
     def forward(self, x: Tensor) -> tuple[Tensor, _Kept]:
         """The feature map, and once more to be kept: it is above zero where the ReLU let something through."""
         if self._border != "zero":
             x = F.pad(x, (1, 1, 1, 1), self._border)
-        y = self.convolve(x, 1 if self._border == "zero" else 0)
+        y = self.kernel.convolve(x, 1 if self._border == "zero" else 0)
         return y, (y,)
 
     def backward(self, gradient: Tensor, kept: _Kept) -> Tensor:
         (output,) = kept
         torch.ops.aten.threshold_backward.grad_input(gradient, output, 0, grad_input=gradient)
         if self._border == "zero":
-            return self.convolve_back(gradient, 1)
+            return self.kernel.convolve_back(gradient, 1)
         if self._border == "circular":
-            return self.convolve_back(F.pad(gradient, (1, 1, 1, 1), "circular"), 0)
-        return _fold_border(self.convolve_back(gradient, 2))
+            return self.kernel.convolve_back(F.pad(gradient, (1, 1, 1, 1), "circular"), 0)
+        return _fold_border(self.kernel.convolve_back(gradient, 2))
 
 
 def _convolution(kernel: Tensor, bias: Tensor | None) -> Callable[[Tensor, int], Tensor]:
@@ -201,10 +213,6 @@ def _convolution(kernel: Tensor, bias: Tensor | None) -> Callable[[Tensor, int],
         return lambda x, padding: torch.cudnn_convolution_relu(x, kernel, bias, one, [padding] * 2, one, 1)
     if kernel.device.type != "cpu":
         return public
-    try:
-        torch.ops.mkldnn._reorder_convolution_weight(kernel, one, one, one, 1)
-    except (AttributeError, RuntimeError):
-        return public
     packed, packed_for = kernel, torch.Size()
 
     def fused(x: Tensor, padding: int) -> Tensor:
@@ -215,6 +223,10 @@ def _convolution(kernel: Tensor, bias: Tensor | None) -> Callable[[Tensor, int],
             packed_for = x.shape
         return torch.ops.mkldnn._convolution_pointwise(x, packed, bias, around, one, one, 1, after, [], "")
 
+    try:
+        fused(kernel.new_zeros(1, kernel.shape[1], 4, 4), 1)
+    except (AttributeError, RuntimeError):
+        return public
     return fused
 
 

@@ -203,7 +203,7 @@ def _of_scale(
     knows: Callable[[int, int], bool],
 ) -> ScaleWork:
     width, height = small = extent(*sizes.content, scale.size, settings.tileable)
-    pieces = tiles.cut(height, width, plan.side, chosen.deepest, settings.tileable)
+    pieces = tiles.within(height, width, plan.area, chosen.deepest, settings.tileable)
     seen = sum((tile.rows.end - tile.rows.start) * (tile.columns.end - tile.columns.start) for tile in pieces)
     once = _convolutions(chosen.deepest, seen)
     # In tiles the sums over the picture come first, and the gradient after them.

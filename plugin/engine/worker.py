@@ -88,6 +88,8 @@ class Worker:
             self._cancelled.discard(request.job.id)
             self._stopped.discard(request.job.id)
             self._transfers.clocks.save()
+            del request  # with its pictures
+            memory.give_back()
 
     def _next(self) -> Submit | Sweep:
         """The next request; while there is none, see how fast the best device is, if that is not known."""
@@ -101,6 +103,7 @@ class Worker:
             except Exception:
                 _log.exception("%s cannot be calibrated", transfer.device.name)
             self._transfers.clocks.save()
+            memory.give_back()
         return self._requests.get()
 
     def _listen(self) -> None:

@@ -107,11 +107,11 @@ def test_a_step_is_whole_or_in_tiles_as_memory_allows(monkeypatch: pytest.Monkey
     device = devices.choose("cpu", "float32")
     monkeypatch.setattr(memory, "share", lambda device: 2.0)  # GiB
     cases = [subject.as_painted(size, *steps.STEPS[1], device) for size in (512, 6000)]
-    assert [case.tile for case in cases] == [None, 256]
+    assert [case.tile for case in cases] == [None, 288]
     cost = pixels._Cost(steps.Timing(1.0, 0.9, 1.1, 3), 2**30)
     whole, tiled = (pixels._entry(device, case, cost) for case in cases)
-    assert "tiles of 256" in pixels.markdown([whole, tiled])
-    charts = [pixels.chart([whole, {**tiled, "tile": tile}], "a device") for tile in (None, 256)]
+    assert "tiles of 288" in pixels.markdown([whole, tiled])
+    charts = [pixels.chart([whole, {**tiled, "tile": tile}], "a device") for tile in (None, 288)]
     assert charts[0].tobytes() != charts[1].tobytes(), "where tiles begin is marked"
 
 
@@ -138,7 +138,8 @@ def rows(printed: str) -> list[list[str]]:
 def test_memory_counts_what_a_picture_takes_and_not_the_engine() -> None:
     grown = steps.main_memory(devices.choose("cpu", "float32"), Case(192, "normal", "wasserstein"))
     first_feature_map = 192 * 128 * 64 * 4
-    assert first_feature_map < grown < 100 * first_feature_map
+    assert grown is not None
+    assert first_feature_map < grown < 25 * first_feature_map
 
 
 @pytest.mark.parametrize("options", [["--sizes", "256,8"], ["--losses-size", "8"], ["--peer-size", "8"]])

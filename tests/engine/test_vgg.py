@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
-from plugin.engine import vgg
+from plugin.engine import vgg, winograd
 from plugin.engine.refusal import Refusal
 from plugin.engine.vgg import LAYERS, VGG16
 
@@ -56,8 +57,49 @@ def test_features_and_gradient_are_those_of_autograd(border: vgg.Border, pooling
     for name, x in expected.items():
         torch.testing.assert_close(trace.features[name], x)
     assert image.grad is not None
-    largest = float(image.grad.abs().max())
-    torch.testing.assert_close(network.backward(trace, slopes), image.grad, rtol=1e-6, atol=1e-6 * largest)
+    close(network.backward(trace, slopes), image.grad, 1e-6)
+
+
+@pytest.mark.parametrize("border", ["zero", "replicate", "circular"])
+def test_float32_is_as_exact_as_it_can_be(border: vgg.Border) -> None:
+    image = pixels(PHOTO, 48, torch.float64)
+    exact, network = VGG16(ASKED, dtype=torch.float64, border=border), VGG16(ASKED, border=border)
+    trace = exact.forward(image)
+    features = network.features(image.float())
+    for name, x in trace.features.items():
+        close(features[name], x, 1e-5)
+    generator = torch.Generator().manual_seed(0)
+    slopes = {
+        name: torch.randn(x.shape, generator=generator, dtype=x.dtype).contiguous(memory_format=torch.channels_last)
+        for name, x in trace.features.items()
+    }
+    # The same ReLUs let through: one that is next to zero would be another function.
+    kept = [tuple(x.float() if x.is_floating_point() else x for x in each) for each in trace.kept]
+    gradient = network.backward(vgg.Trace({}, kept), {name: slope.float() for name, slope in slopes.items()})
+    close(gradient, exact.backward(trace, slopes), 1e-5)
+
+
+def close(found: Tensor, expected: Tensor, tolerance: float) -> None:
+    """Each number to that part of itself or of the largest of them."""
+    largest = float(expected.abs().max())
+    torch.testing.assert_close(found.double(), expected, rtol=tolerance, atol=tolerance * largest)
+
+
+def test_networks_have_their_kernels_in_common_and_take_them_along() -> None:
+    one, other = VGG16(["relu1_2"], dtype=torch.float64), VGG16(["relu2_1"], dtype=torch.float64, pooling="average")
+    first, second = (network._chain[1] for network in (one, other))
+    assert isinstance(first, vgg._Convolution)
+    assert isinstance(second, vgg._Convolution)
+    assert first.kernel is second.kernel
+    kernel = weakref.ref(first.kernel)
+    del one, other, first, second
+    assert kernel() is None
+
+
+def test_where_it_pays_convolutions_take_fewer_multiplications() -> None:
+    chain = [module for module in VGG16(["relu4_2"])._chain if isinstance(module, vgg._Convolution)]
+    ways = {module.name: module.kernel.convolve.__module__ for module in chain}
+    assert [name for name, way in ways.items() if way == winograd.__name__] == list(LAYERS[2:9])
 
 
 def test_features_are_those_of_torchvisions_vgg16() -> None:

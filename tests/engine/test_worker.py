@@ -69,6 +69,24 @@ def test_hello_names_the_devices(engine: Engine) -> None:
     assert engine.hello.devices["cpu"]
 
 
+def test_an_idle_engine_keeps_no_memory_of_the_last_picture(engine: Engine) -> None:
+    def resident() -> int:
+        pages = int(Path(f"/proc/{engine.process_id}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
+    def settled() -> int:
+        """Half a second after the result; the engine cleans up when that is on its way."""
+        time.sleep(0.5)
+        return resident()
+
+    result(engine, job(1))
+    before = settled()
+    large = Settings(quality="draft", size=448, iterations=1, device="cpu")
+    during = max(resident() for _event in engine.run(job(2, settings=large)))
+    assert during > before + 200 * 2**20
+    assert settled() < before + 50 * 2**20
+
+
 def test_several_jobs_in_one_process_give_progress_previews_and_results(engine: Engine) -> None:
     finished = []
     for number in (1, 2):

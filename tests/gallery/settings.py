@@ -15,7 +15,6 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-import plugin.engine  # noqa: F401  before torch does anything: it says how threads wait
 from plugin import locations
 from plugin.engine import devices, pictures
 from plugin.engine.canvas import Style

@@ -15,7 +15,7 @@ import torch
 
 from plugin import __version__
 from plugin.engine import devices, pictures, shell
-from plugin.engine.bench import losses, pixels, races, rates, steps
+from plugin.engine.bench import losses, pixels, races, rates, steps, timing
 from plugin.engine.bench.peers import NEURAL_STYLE
 from plugin.engine.bench.races import Races
 from plugin.engine.bench.telling import say
@@ -82,6 +82,8 @@ def _run(options: argparse.Namespace) -> None:
         sentence = _("{size} pixels are too few; choose sizes of at least {least}.")
         raise Refusal(sentence.format(size=smallest, least=pictures.SMALLEST_SIDE))
     # Before the work, not after it.
+    if options.memory and device.kind == "cpu" and timing.peak() is None:
+        raise Refusal(_("This system does not say how much memory a process takes; leave --memory out."))
     packages = _packages(options.peers)
     pairs = options.peer_pair or races.PAIRS
     for path in (path for pair in pairs for path in pair if packages):
@@ -116,7 +118,7 @@ def _measured(options: argparse.Namespace, device: Device) -> Bench:
     precisions = {rates.name(dtype): dtype for dtype in (torch.float32, device.dtype)}
     matrix_rates = rates.matrix_rates(device, precisions, options.repeats)
     copies = rates.copy_rate(device, options.repeats)
-    # First of all: what is measured before would leave it less memory.
+    # Before the steps, which would leave it less memory.
     costs = pixels.measure(device, options.megapixels, options.repeats)
     measured = steps.measure(options, device, precisions, matrix_rates)
     return Bench(rates.hardware(device, list(precisions)), matrix_rates, copies, costs, measured, None)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
-from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from typing import Any
 
@@ -13,7 +12,7 @@ import numpy as np
 import torch
 from PIL.Image import Image
 
-from plugin.engine import memory, plot
+from plugin.engine import plot
 from plugin.engine.bench import rates, subject, telling, timing
 from plugin.engine.bench.subject import Case
 from plugin.engine.bench.telling import say
@@ -57,8 +56,7 @@ def measure(device: Device, megapixels: Sequence[float] | None, repeats: int) ->
         try:
             cost = _cost(device, case, repeats)
         except (MemoryError, RuntimeError) as error:
-            # The system ends a process that has taken too much, and the pool is broken.
-            if not isinstance(error, BrokenProcessPool) and not memory.has_run_out(error):
+            if not subject.ran_out(error):
                 raise
             say(f"{million:g} megapixels: {device.name} has too little memory; left out")
             break

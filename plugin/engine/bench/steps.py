@@ -11,16 +11,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from plugin.engine import vgg
+from plugin.engine import memory, vgg
 from plugin.engine.bench import rates, subject, telling, timing
 from plugin.engine.bench.subject import Case
 from plugin.engine.bench.telling import say, seconds
 from plugin.engine.bench.timing import Timing
 from plugin.engine.devices import Device
-from plugin.engine.refusal import Refusal
 from plugin.engine.transfer import StyleTransfer
 from plugin.engine.vgg import LAYERS, VGG16, stride
-from plugin.words import _
 
 STEPS = (("gatys", "euclidean"), ("normal", "wasserstein"), ("normal", "euclidean"), ("normal", "mahalanobis"))
 """Quality and style measure of what is measured at every size; the first two are as the qualities have them."""
@@ -64,9 +62,9 @@ class Measured:
                 ],
                 [_step_row(entry) for entry in self.steps],
             ),
-            "The limit is the time that the convolutions' operations take at the rate of a matrix product. A processor "
-            "multiplies a quarter as often in float32 as these count, so a step may be beyond it. Peak memory is all "
-            "that torch has on a graphics card; on a processor, by how much the engine grows for the step.",
+            "The limit is the time that the convolutions' operations take at the rate of a matrix product. In "
+            "float32 a processor multiplies about a third as often as these count, so a step may be beyond it. Peak "
+            "memory is all that torch has on a graphics card; on a processor, by how much the engine grows for a step.",
         ]
         return "\n\n".join(parts)
 
@@ -100,7 +98,9 @@ def measure(
                     else:
                         entry["over_whole"] = timed.median / whole[case.quality, case.measure]
                     steps.append({**picture, **entry, "peak_bytes": peak})
-            except torch.OutOfMemoryError:
+            except (MemoryError, RuntimeError) as error:
+                if not subject.ran_out(error):
+                    raise
                 say(f"{size} px, {precision}: {device.name} has too little memory; left out")
     return Measured(convolutions, steps)
 
@@ -121,6 +121,7 @@ def _convolutions(device: Device, size: int, repeats: int) -> list[Convolution]:
     """
     deepest = max((Case(size, *step).recipe.deepest for step in STEPS), key=LAYERS.index)
     network = VGG16([deepest], device.torch_device, device.dtype)
+    memory.begin_scale(is_whole=True)
     width, height = subject.extent(size)
     found = []
     for convolution in network._chain:
@@ -128,10 +129,11 @@ def _convolutions(device: Device, size: int, repeats: int) -> list[Convolution]:
             continue
         layer = convolution.name
         wide, high = width // stride(layer), height // stride(layer)
-        inside, outside = convolution.in_channels, convolution.out_channels
+        kernel = convolution.kernel
+        inside, outside = kernel.in_channels, kernel.out_channels
         x, gradient = (_noise(device, channels, high, wide) for channels in (inside, outside))
-        forward = partial(convolution.convolve, x, 1)
-        backward = partial(convolution.convolve_back, gradient, 1)
+        forward = partial(kernel.convolve, x, 1)
+        backward = partial(kernel.convolve_back, gradient, 1)
         there, back = (timing.piece(work, device, repeats) for work in (forward, backward))
         found.append(Convolution(layer, there, back, flops=2 * 9 * inside * outside * high * wide))
     return found
@@ -157,15 +159,9 @@ def _step(transfer: StyleTransfer, case: Case, options: argparse.Namespace) -> t
     return timed, main_memory(device, case) if device.kind == "cpu" and options.memory and is_typical else None
 
 
-def main_memory(device: Device, case: Case) -> int:
-    """By how many bytes a process grows for a step on the CPU, beyond the engine and its network.
-
-    Raises:
-        Refusal: the system does not say.
-    """
-    if (found := subject.in_new_process(_grown, device, case)) is None:
-        raise Refusal(_("This system does not say how much memory a process takes; leave --memory out."))
-    return found
+def main_memory(device: Device, case: Case) -> int | None:
+    """By how many bytes a process grows for a step on the CPU, beyond the engine and its network; None if unknown."""
+    return subject.in_new_process(_grown, device, case)
 
 
 def _grown(device: Device, case: Case) -> int | None:

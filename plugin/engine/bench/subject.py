@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import multiprocessing
 import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -78,15 +80,18 @@ def iterations(transfer: StyleTransfer, case: Case) -> Iterator[object]:
     canvas.start(case.size, transfer.device.torch_device, painting.settings.start, painting.settings.seed)
     memory.begin_scale(is_whole=case.tile is None)
     endless = Scale(case.size, sys.maxsize)
-    return transfer._iterate(painting, chosen, canvas, endless, optimizer, case.tile or case.size, 0)
+    area = canvas.working_pixels if case.tile is None else tiles.area_for(case.tile, chosen.deepest)
+    return transfer._iterate(painting, chosen, canvas, endless, optimizer, area, 0)
 
 
 def as_painted(size: int, quality: str, measure: str, device: Device) -> Case:
     """The step that a painting has at a size: whole, or in tiles where the memory that is free now asks for them."""
     case = Case(size, quality, measure)
     width, height = extent(size)
-    side = memory.plan(width * height, 3, device, 0).side
-    return Case(size, quality, measure, side if is_cut(case, side) else None)
+    area = memory.plan(width * height, 3, device, 0).area
+    if width * height <= area:
+        return case
+    return dataclasses.replace(case, tile=tiles.side_within(area, case.recipe.deepest))
 
 
 def is_cut(case: Case, side: int) -> bool:
@@ -100,6 +105,11 @@ def in_new_process(work: Callable[[Device, Case], T], device: Device, case: Case
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context, initializer=_end_with_parent) as pool:
         return pool.submit(work, device, case).result()
+
+
+def ran_out(error: BaseException) -> bool:
+    """Whether a measurement ended for want of memory; a process that takes too much the system ends without a word."""
+    return isinstance(error, BrokenProcessPool) or memory.has_run_out(error)
 
 
 def _end_with_parent() -> None:

@@ -13,7 +13,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def seconds(value: float) -> str:
     """``1.24 s`` or ``36.1 ms``."""
-    return f"{value:.2f} s" if value >= 1 else f"{value * 1000:.3g} ms"
+    return f"{value:.2f} s" if value >= 0.9995 else f"{value * 1000:.3g} ms"
 
 
 def between(low: float, high: float) -> str:

@@ -1,0 +1,27 @@
+"""Tiles and what they see."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from plugin.engine import tiles
+
+
+@pytest.mark.parametrize("deepest", ["relu4_2", "relu5_1"])
+@pytest.mark.parametrize("wraps", [False, True])
+@pytest.mark.parametrize("area", [384 * 384, 2**18, 2**20])
+def test_no_tile_sees_more_than_it_may(area: int, wraps: bool, deepest: str) -> None:
+    for height, width in itertools.product(
+        (16, 240, 416, 592, 768, 1504, 2000), (384, 400, 512, 576, 1024, 1536, 6000)
+    ):
+        pieces = tiles.within(height, width, area, deepest, wraps)
+        seen = [(piece.rows.end - piece.rows.start) * (piece.columns.end - piece.columns.start) for piece in pieces]
+        assert max(seen) <= area
+        assert len(pieces) == 1 or height * width > area
+
+
+def test_a_tile_that_owns_so_much_sees_so_much() -> None:
+    for side, deepest in itertools.product((128, 256, 288), ("relu1_1", "relu4_2", "relu5_1")):
+        assert tiles.side_within(tiles.area_for(side, deepest), deepest) == side
