@@ -71,7 +71,7 @@ def use_threads() -> None:
 
 
 def cpu_name() -> str:
-    """The processor's name as its maker writes it, or the machine type where that is not to be had."""
+    """The processor's name as its maker writes it, where Linux tells it, or else what Python says of the machine."""
     try:
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):

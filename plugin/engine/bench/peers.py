@@ -1,4 +1,4 @@
-"""Other programs with Gatys' method, each at its own defaults and in its own process: neural-style.
+"""Other programs with Gatys' method, each in its own process: neural-style.
 
 They come from PyPI into a folder of their own in the cache folder and run on the engine's torch. Where there is no
 internet, the variable ``NEURAL_STYLE_PEERS_FROM`` names a folder that has them already; elsewhere this makes one:

@@ -102,7 +102,7 @@ class Races:
             goal: dict(zip(("median", "least", "most"), _spread([race.times_faster(goal) for race in self.races])))
             for goal in GOALS
         }
-        return dataclasses.asdict(self) | {
+        return asdict(self) | {
             "peer": NEURAL_STYLE.requirement,
             "races": [race.to_json() for race in self.races],
             "times_faster": told,

@@ -120,7 +120,7 @@ class _Clock:
 
 
 def forget() -> None:
-    """Give back what was used before, which would count as this measurement's memory, or leave it too little."""
+    """Give back a card's memory of before, which would count as this measurement's, or leave it too little."""
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
