@@ -96,13 +96,25 @@ def whole(height: int, width: int) -> list[Tile]:
 
 
 def within(height: int, width: int, area: int, deepest: str, wraps: bool = False) -> list[Tile]:
-    """Cut a picture into tiles that see ``area`` pixels at most; one that has no more stays whole.
+    """Cut a picture into tiles that see ``area`` pixels at most, and together as few as can be.
 
-    The other arguments are those of :func:`cut`.
+    A picture that has no more pixels stays whole. No tile is much smaller than :data:`SMALLEST_SIDE`, even if it sees
+    more than it may then.
+
+    Args:
+        deepest: the deepest layer that will be looked at; it says how far a tile sees.
+        wraps: whether left and right, top and bottom meet; both sides are multiples of 16 then.
     """
-    if height * width <= area:
-        return whole(height, width)
-    return cut(height, width, side_within(area, deepest), deepest, wraps)
+    halo = sight(deepest)
+    rows, columns = (_counts(length, halo, wraps) for length in (height, width))
+    fitting = [
+        (all_rows * all_columns, row_count, column_count)
+        for row_count, tallest, all_rows in rows
+        for column_count, widest, all_columns in columns
+        if tallest * widest <= area
+    ]
+    _, row_count, column_count = min(fitting) if fitting else (0, rows[-1][0], columns[-1][0])
+    return _grid(_spans(height, row_count, halo, wraps), _spans(width, column_count, halo, wraps))
 
 
 def side_within(area: int, deepest: str) -> int:
@@ -115,22 +127,6 @@ def area_for(side: int, deepest: str) -> int:
     return (side + 2 * sight(deepest)) ** 2
 
 
-def cut(height: int, width: int, side: int, deepest: str, wraps: bool = False) -> list[Tile]:
-    """Cut a picture into tiles that own ``side`` × ``side`` pixels at most.
-
-    Args:
-        side: in pixels; a side of the picture that is no longer than what a tile sees stays whole.
-        deepest: the deepest layer that will be looked at; it says how far a tile sees.
-        wraps: whether left and right, top and bottom meet; both sides are multiples of 16 then.
-    """
-    halo = sight(deepest)
-    return [
-        Tile(rows, columns)
-        for rows in _spans(height, side, halo, wraps)
-        for columns in _spans(width, side, halo, wraps)
-    ]
-
-
 def sight(layer: str) -> int:
     """How far one position of a feature map sees to each side, in pixels, rounded up to the tiles' grid."""
     reach = 0
@@ -141,11 +137,20 @@ def sight(layer: str) -> int:
     return -(-reach // _GRID) * _GRID
 
 
-def _spans(length: int, side: int, halo: int, wraps: bool) -> list[Span]:
-    # Where nothing is saved, the whole side is seen, which also wraps without more ado.
-    if length <= 2 * halo + side:
+def _counts(length: int, halo: int, wraps: bool) -> list[tuple[int, int, int]]:
+    """Into how many spans a side may be cut, what the longest of them sees then, and what all of them see."""
+    found = [(1, length, length)]
+    for count in range(2, length // SMALLEST_SIDE + 1):
+        own = math.ceil(length / count / _GRID) * _GRID
+        longest = own + (2 if wraps or count > 2 else 1) * halo
+        if longest < found[-1][1]:
+            found.append((count, longest, length + 2 * halo * (count if wraps else count - 1)))
+    return found
+
+
+def _spans(length: int, count: int, halo: int, wraps: bool) -> list[Span]:
+    if count == 1:
         return [Span(0, 0, length, length, length)]
-    count = math.ceil(length / side)
     edges = [round(length * place / count / _GRID) * _GRID for place in range(count)] + [length]
     spans = []
     for start, end in itertools.pairwise(edges):
@@ -154,3 +159,7 @@ def _spans(length: int, side: int, halo: int, wraps: bool) -> list[Span]:
         else:
             spans.append(Span(max(0, start - halo), start, end, min(length, end + halo), length))
     return spans
+
+
+def _grid(rows: list[Span], columns: list[Span]) -> list[Tile]:
+    return [Tile(row, column) for row, column in itertools.product(rows, columns)]

@@ -22,6 +22,14 @@ def test_no_tile_sees_more_than_it_may(area: int, wraps: bool, deepest: str) -> 
         assert len(pieces) == 1 or height * width > area
 
 
+def test_tiles_are_cut_so_that_they_see_as_little_as_they_can() -> None:
+    area = tiles.area_for(512, "relu4_2")
+    strips = tiles.within(
+        681, 1024, area, "relu4_2"
+    )  # four of half the side would see 1.25 times the picture, not 1.19
+    assert [(tile.columns.own_start, tile.columns.own_end) for tile in strips] == [(0, 336), (336, 688), (688, 1024)]
+
+
 def test_a_tile_that_owns_so_much_sees_so_much() -> None:
     for side, deepest in itertools.product((128, 256, 288), ("relu1_1", "relu4_2", "relu5_1")):
         assert tiles.side_within(tiles.area_for(side, deepest), deepest) == side

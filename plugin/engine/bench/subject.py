@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import multiprocessing
 import os
 import sys
@@ -87,17 +88,16 @@ def iterations(transfer: StyleTransfer, case: Case) -> Iterator[object]:
 def as_painted(size: int, quality: str, measure: str, device: Device) -> Case:
     """The step that a painting has at a size: whole, or in tiles where the memory that is free now asks for them."""
     case = Case(size, quality, measure)
-    width, height = extent(size)
-    area = memory.plan(width * height, 3, device, 0).area
-    if width * height <= area:
+    pixels = math.prod(extent(size))
+    area = memory.plan(pixels, 3, device, 0).area
+    if pixels <= area:
         return case
     return dataclasses.replace(case, tile=tiles.side_within(area, case.recipe.deepest))
 
 
 def is_cut(case: Case, side: int) -> bool:
     """Whether a picture of that size is more than one tile of so many pixels along a side."""
-    width, height = extent(case.size)
-    return len(tiles.cut(height, width, side, case.recipe.deepest)) > 1
+    return math.prod(extent(case.size)) > tiles.area_for(side, case.recipe.deepest)
 
 
 def in_new_process(work: Callable[[Device, Case], T], device: Device, case: Case) -> T:
