@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -91,7 +92,8 @@ class Canvas:
     ) -> None:
         self._wraps = wraps
         width, height = self._fit(content, working_size)
-        self.working_size, self.working_pixels = max(width, height), width * height
+        self.working_size = max(width, height)
+        self.working_pixels = math.prod(self._fit(content, self.working_size))  # rounded once more where it wraps
         self.channels = 1 if grey or colors == "luminance" else 3
         self._grey, self._colors = grey, colors
         self._content, self._alpha = _without_holes(content, _("The layer"))

@@ -72,7 +72,9 @@ def plan(pixels: int, channels: int, device: Device, gigabytes: float) -> Plan:
         pair //= 2 if halved else 1
         history = min(_LONGEST_HISTORY, _power_of_2(max(_SHORTEST_HISTORY, left / 2 / pair)))
     area = int((left - pair * history) / _NETWORK_BYTES[item])
-    tile = pixels if pixels <= area else _power_of_2(max(area, 1))
+    tile = _power_of_2(max(area, 1))
+    if pixels <= area:
+        tile = max(pixels, tile)
     return Plan(max(_SMALLEST_TILE, tile), history, halved)
 
 

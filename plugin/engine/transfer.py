@@ -268,7 +268,6 @@ class StyleTransfer:
         """
         assert canvas.image is not None
         area, done = plan.area, 0
-        deepest = self._network(chosen).layers[-1]
         while True:
             try:
                 for found in self._iterate(task, chosen, canvas, scale, optimizer, area, done):
@@ -276,10 +275,10 @@ class StyleTransfer:
                     yield found
                 return
             except (MemoryError, RuntimeError) as error:
-                if not memory.has_run_out(error) or tiles.side_within(area, deepest) == tiles.SMALLEST_SIDE:
+                if not memory.has_run_out(error) or tiles.side_within(area, chosen.deepest) == tiles.SMALLEST_SIDE:
                     raise
                 area = min(area, canvas.image[0, 0].numel()) // 4
-                side = tiles.side_within(area, deepest)
+                side = tiles.side_within(area, chosen.deepest)
                 _log.warning("%s has too little memory; going on in tiles of %d pixels", self.device.name, side)
             # Out here the error, and with it what it held of the device, is gone.
             replay.forget()

@@ -213,14 +213,15 @@ def _convolution(kernel: Tensor, bias: Tensor | None) -> Callable[[Tensor, int],
         return lambda x, padding: torch.cudnn_convolution_relu(x, kernel, bias, one, [padding] * 2, one, 1)
     if kernel.device.type != "cpu":
         return public
-    packed, packed_for = kernel, torch.Size()
+    packed, packed_for = kernel, (torch.Size(), 0)
 
     def fused(x: Tensor, padding: int) -> Tensor:
         nonlocal packed, packed_for
         around = [padding] * 2
-        if x.shape != packed_for:  # the best order hangs on the size, and another one's is far slower than none
+        # The best order hangs on the size, and another one's is far slower than none.
+        if (x.shape, padding) != packed_for:
             packed = torch.ops.mkldnn._reorder_convolution_weight(kernel, around, one, one, 1, list(x.shape))
-            packed_for = x.shape
+            packed_for = x.shape, padding
         return torch.ops.mkldnn._convolution_pointwise(x, packed, bias, around, one, one, 1, after, [], "")
 
     try:

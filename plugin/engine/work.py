@@ -162,13 +162,10 @@ def of_painting(
         knows: whether a style's statistics at a size are there already, given its number and the size.
     """
     chosen = recipe.of(settings)
-    size = round(working_size(settings, sizes.long_side, device.kind) * sizes.part)
-    width, height = extent(*sizes.content, size, settings.tileable)
-    allowed = plan(width * height)
-    found = [
-        _of_scale(settings, chosen, scale, sizes, allowed, device, knows)
-        for scale in scales(chosen, max(width, height), sizes)
-    ]
+    wanted = round(working_size(settings, sizes.long_side, device.kind) * sizes.part)
+    size = max(extent(*sizes.content, wanted, settings.tileable))
+    allowed = plan(_area(extent(*sizes.content, size, settings.tileable)))
+    found = [_of_scale(settings, chosen, scale, sizes, allowed, device, knows) for scale in scales(chosen, size, sizes)]
     return JobWork(of_opening(sizes), found, of_delivery(sizes))
 
 

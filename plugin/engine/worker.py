@@ -117,6 +117,7 @@ class Worker:
                     self._stopped.add(message.id)
                 elif isinstance(message, Estimate):
                     self._send(self._estimated(message))
+                del message  # with its pictures, while nothing else comes
         except protocol.ProtocolError:
             _log.exception("the input cannot be read")
         # Whoever asked is gone: whatever the main thread is in the middle of is for nobody.

@@ -41,7 +41,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], str,
     """One run: what it wrote for programs, what it printed, and its folder."""
     folder = tmp_path_factory.mktemp("bench") / "out"
     tiny = ["--device", "cpu", "--precision", "float32", "--repeats", "1", "--losses-size", "32"]
-    small = ["--sizes", "48,120", "--tile", "20", "--megapixels", "0.004,0.03", "--no-peers"]
+    small = ["--sizes", "48,288", "--tile", "128", "--megapixels", "0.004,0.03", "--no-peers"]
     finished = subprocess.run(
         [sys.executable, "-m", "plugin", "bench", *tiny, *small, "-o", str(folder)],
         capture_output=True,
@@ -63,8 +63,8 @@ def test_it_measures_steps_beside_what_limits_them(done: tuple[dict[str, Any], s
 
     found = told["steps"]
     cases = [(step["size"], step["quality"], step["style_measure"], step["tile"]) for step in found]
-    whole = [(size, *step, None) for size in (48, 120) for step in steps.STEPS]
-    assert cases == [*whole, (120, "normal", "wasserstein", 20)]
+    whole = [(size, *step, None) for size in (48, 288) for step in steps.STEPS]
+    assert cases == [*whole, (288, "normal", "wasserstein", 128)]
     layers = {entry["size"]: entry["layers"] for entry in told["convolutions"]}
     for step in found:
         seen = layers[step["size"]][: 11 if step["quality"] == "gatys" else 9]
@@ -77,7 +77,7 @@ def test_it_measures_steps_beside_what_limits_them(done: tuple[dict[str, Any], s
         assert rows(printed).count([f"{step['width']} × {step['height']}", "float32", step["name"]]) == 1
     assert layers[48][0]["flops"] == 2 * 9 * 3 * 64 * 48 * 32
     by_case = dict(zip(cases, found))
-    tiled, untiled = by_case[120, "normal", "wasserstein", 20], by_case[120, "normal", "wasserstein", None]
+    tiled, untiled = by_case[288, "normal", "wasserstein", 128], by_case[288, "normal", "wasserstein", None]
     assert tiled["over_whole"] == pytest.approx(tiled["seconds"] / untiled["seconds"])
 
 
@@ -140,6 +140,11 @@ def test_memory_counts_what_a_picture_takes_and_not_the_engine() -> None:
     first_feature_map = 192 * 128 * 64 * 4
     assert grown is not None
     assert first_feature_map < grown < 25 * first_feature_map
+
+
+def test_tiles_that_would_be_nothing_but_surroundings_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "--no-peers", "--tile", "64"]) == 1
+    assert capsys.readouterr().err.strip() == "64 pixels are too few; choose sizes of at least 128."
 
 
 @pytest.mark.parametrize("options", [["--sizes", "256,8"], ["--losses-size", "8"], ["--peer-size", "8"]])

@@ -385,6 +385,17 @@ def test_when_memory_runs_out_the_work_goes_on_in_tiles(
     assert not scales[-1], "what tiles have freed is not kept"
 
 
+def test_when_no_tile_is_small_enough_it_ends(
+    transfer: StyleTransfer, wide: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forward(network: VGG16, image: Tensor) -> Trace:
+        raise MemoryError
+
+    monkeypatch.setattr(VGG16, "forward", forward)
+    with pytest.raises(MemoryError):
+        transfer.paint(wide)
+
+
 def test_a_size_that_does_not_fit_into_memory_is_refused(
     transfer: StyleTransfer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from plugin import __version__
-from plugin.engine import devices, pictures, shell
+from plugin.engine import devices, pictures, shell, tiles
 from plugin.engine.bench import losses, pixels, races, rates, steps, timing
 from plugin.engine.bench.peers import NEURAL_STYLE
 from plugin.engine.bench.races import Races
@@ -78,9 +78,14 @@ def _run(options: argparse.Namespace) -> None:
     devices.use_threads()
     device = devices.choose(options.device, options.precision)
     peer_size = options.peer_size or options.sizes[0]
-    if (smallest := min(*options.sizes, options.losses_size, peer_size)) < pictures.SMALLEST_SIDE:
-        sentence = _("{size} pixels are too few; choose sizes of at least {least}.")
-        raise Refusal(sentence.format(size=smallest, least=pictures.SMALLEST_SIDE))
+    least_of = {
+        min(*options.sizes, options.losses_size, peer_size): pictures.SMALLEST_SIDE,
+        options.tile: tiles.SMALLEST_SIDE,
+    }
+    for size, least in least_of.items():
+        if size < least:
+            sentence = _("{size} pixels are too few; choose sizes of at least {least}.")
+            raise Refusal(sentence.format(size=size, least=least))
     # Before the work, not after it.
     if options.memory and device.kind == "cpu" and timing.peak() is None:
         raise Refusal(_("This system does not say how much memory a process takes; leave --memory out."))

@@ -97,7 +97,9 @@ def as_painted(size: int, quality: str, measure: str, device: Device) -> Case:
 
 def is_cut(case: Case, side: int) -> bool:
     """Whether a picture of that size is more than one tile of so many pixels along a side."""
-    return math.prod(extent(case.size)) > tiles.area_for(side, case.recipe.deepest)
+    width, height = extent(case.size)
+    deepest = case.recipe.deepest
+    return len(tiles.within(height, width, tiles.area_for(side, deepest), deepest)) > 1
 
 
 def in_new_process(work: Callable[[Device, Case], T], device: Device, case: Case) -> T:
