@@ -85,7 +85,8 @@ def close(found: Tensor, expected: Tensor, tolerance: float) -> None:
     torch.testing.assert_close(found.double(), expected, rtol=tolerance, atol=tolerance * largest)
 
 
-def test_networks_have_their_kernels_in_common_and_take_them_along() -> None:
+def test_networks_have_their_kernels_in_common_and_take_them_along(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vgg, "_kernels", weakref.WeakValueDictionary())  # other tests' networks may be there yet
     one, other = VGG16(["relu1_2"], dtype=torch.float64), VGG16(["relu2_1"], dtype=torch.float64, pooling="average")
     first, second = (network._chain[1] for network in (one, other))
     assert isinstance(first, vgg._Convolution)
