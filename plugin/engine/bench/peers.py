@@ -173,11 +173,8 @@ class Run:
             command += [name] if value is None else [name, str(value)]
         variables = dict(os.environ)
         variables["PYTHONPATH"] = os.pathsep.join(filter(None, [str(self.packages), os.environ.get("PYTHONPATH")]))
-        for name in (
-            "OMP_WAIT_POLICY",
-            "GOMP_SPINCOUNT",
-            "KMP_BLOCKTIME",
-        ):  # the engine's own, not what a peer has by itself
+        # The engine's own, not what a peer has by itself.
+        for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"):
             variables.pop(name, None)
         start = time.perf_counter()
         said: deque[str] = deque(maxlen=20)
