@@ -62,6 +62,11 @@ class Tile:
     columns: Span
 
     @property
+    def area(self) -> int:
+        """How many pixels it sees."""
+        return (self.rows.end - self.rows.start) * (self.columns.end - self.columns.start)
+
+    @property
     def _wraps(self) -> bool:
         return any(span.start < 0 or span.end > span.length for span in (self.rows, self.columns))
 

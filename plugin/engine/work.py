@@ -201,8 +201,7 @@ def _of_scale(
 ) -> ScaleWork:
     width, height = small = extent(*sizes.content, scale.size, settings.tileable)
     pieces = tiles.within(height, width, plan.area, chosen.deepest, settings.tileable)
-    seen = sum((tile.rows.end - tile.rows.start) * (tile.columns.end - tile.columns.start) for tile in pieces)
-    once = _convolutions(chosen.deepest, seen)
+    once = _convolutions(chosen.deepest, sum(tile.area for tile in pieces))
     # In tiles the sums over the picture come first, and the gradient after them.
     passes = 2 if len(pieces) == 1 else 3
     products = sum(4 * _channels(layer) ** 2 * _positions(layer, small) for layer in chosen.weights.style)

@@ -78,11 +78,8 @@ def _run(options: argparse.Namespace) -> None:
     devices.use_threads()
     device = devices.choose(options.device, options.precision)
     peer_size = options.peer_size or options.sizes[0]
-    least_of = {
-        min(*options.sizes, options.losses_size, peer_size): pictures.SMALLEST_SIDE,
-        options.tile: tiles.SMALLEST_SIDE,
-    }
-    for size, least in least_of.items():
+    smallest = min(*options.sizes, options.losses_size, peer_size)
+    for size, least in ((smallest, pictures.SMALLEST_SIDE), (options.tile, tiles.SMALLEST_SIDE)):
         if size < least:
             sentence = _("{size} pixels are too few; choose sizes of at least {least}.")
             raise Refusal(sentence.format(size=size, least=least))
