@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import logging.handlers
 import os
 import queue
 import shlex
@@ -15,7 +14,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Any
 
-from plugin import __version__, locations, protocol
+from plugin import __version__, locations, log, protocol
 from plugin.protocol import (
     Cancel,
     Cancelled,
@@ -95,21 +94,10 @@ def environment() -> dict[str, str]:
     return kept | {"PYTHONNOUSERSITE": "1", "PYTHONUNBUFFERED": "1"}
 
 
-def log_to_file() -> None:
-    """Let everything this program logs end in :func:`plugin.locations.log_file`, 1 MB and one older file of it."""
-    root = logging.getLogger("neural-style")
-    if root.handlers:
-        return
-    root.setLevel(logging.INFO)
-    root.propagate = False
-    try:
-        path = locations.log_file()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handler: logging.Handler = logging.handlers.RotatingFileHandler(path, "a", 2**20, 1, encoding="utf-8")
-    except OSError:
-        handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(process)d %(name)s %(levelname)s %(message)s"))
-    root.addHandler(handler)
+def unexpected(error: Exception) -> EngineError:
+    """What to tell a person of an exception that nobody expected and that is in the log."""
+    sentence = _("Neural Style failed unexpectedly ({error}); there is more in {file}.")
+    return EngineError(sentence.format(error=f"{type(error).__name__}: {error}", file=log.file()))
 
 
 class Engine:
@@ -125,7 +113,7 @@ class Engine:
     """What it said of itself when it was ready."""
 
     def __init__(self) -> None:
-        log_to_file()
+        log.to_file()
         arguments = command()
         windows_only: dict[str, Any] = {}
         if sys.platform == "win32":
@@ -334,4 +322,4 @@ class Engine:
     def _error(self, sentence: str) -> EngineError:
         _log.error(sentence)
         more = _("{sentence}; there is more in {file}.")
-        return EngineError(more.format(sentence=sentence, file=locations.log_file()))
+        return EngineError(more.format(sentence=sentence, file=log.file()))

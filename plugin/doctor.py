@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from plugin import __version__, client, environment, locations
+from plugin import __version__, client, environment, locations, log
 from plugin.protocol import Job, Picture, Result, Style
 from plugin.settings import Settings
 
@@ -40,13 +40,13 @@ class Finding:
 
 def main() -> int:
     """Print the report; the exit status is 1 when something is wrong."""
-    client.log_to_file()
+    log.to_file()
     print(f"Neural Style {__version__} for GIMP")
     wrong = 0
     for finding in findings():
         print(finding, flush=True)
         wrong += bool(finding.remedy)
-    print(f"The log is {locations.log_file()}.")
+    print(f"The log is {log.file()}.")
     if wrong:
         print(f"{wrong} {'thing is' if wrong == 1 else 'things are'} wrong.")
     return 1 if wrong else 0

@@ -15,7 +15,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from plugin import __version__, client, doctor, environment, locations, steps
+from plugin import __version__, client, doctor, environment, locations, log, steps
 from plugin.steps import StepError, say
 
 MENU_ENTRY = "Filters ▸ Artistic ▸ Neural Style Transfer…"
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             logging.getLogger("neural-style").addHandler(logging.NullHandler())  # the log goes, too
             uninstall(options.plug_ins)
         else:
-            client.log_to_file()
+            log.to_file()
             install(options.plug_ins, options.device, options.link)
     except StepError as error:
         print(f"\n{error}", file=sys.stderr)
@@ -110,7 +110,7 @@ def uninstall(plug_ins: Path | None) -> None:
     for engine in {*map(Path, known["engines"]), locations.engine_folder(), locations.data_folder() / "engine"}:
         if environment.is_ours(engine):
             _remove(engine)
-    for folder in (locations.data_folder(), locations.cache_folder(), locations.log_file().parent):
+    for folder in (locations.data_folder(), locations.cache_folder(), locations.log_folder()):
         _remove(folder)
     locations.engine_record().unlink(missing_ok=True)
     if any(locations.presets_folder().glob("*")):
@@ -282,7 +282,7 @@ def _in_gimp(gimp: Path, code: str, plug_ins: Path | None) -> None:
         advice = ""
         if plug_ins is not None:
             advice = f" Does GIMP look into {plug_ins}? See Edit ▸ Preferences ▸ Folders ▸ Plug-ins."
-        raise StepError(f"{reasons[-1]}{advice} There is more in {locations.log_file()}.") from error
+        raise StepError(f"{reasons[-1]}{advice} There is more in {log.file()}.") from error
 
 
 def _remember(**found: list[Path]) -> None:

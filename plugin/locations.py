@@ -53,14 +53,13 @@ def recent_styles() -> Path:
     return config_folder() / "styles.json"
 
 
-def log_file() -> Path:
-    """The rotating log that engine and plug-in share."""
+def log_folder() -> Path:
+    """The folder of the logs, one file a process: :func:`plugin.log.file`."""
     if sys.platform == "win32":
-        return data_folder() / "Logs" / f"{APPLICATION}.log"
+        return data_folder() / "Logs"
     if sys.platform == "darwin":
-        return Path.home() / "Library" / "Logs" / APPLICATION / f"{APPLICATION}.log"
-    state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
-    return state / APPLICATION / f"{APPLICATION}.log"
+        return Path.home() / "Library" / "Logs" / APPLICATION
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / APPLICATION
 
 
 def engine_record() -> Path:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from plugin import locations
+from plugin import log
 
 _log = logging.getLogger("neural-style.install")
 
@@ -68,7 +68,7 @@ def run(
             raise
         if process.returncode:
             _log.error("%s failed with exit status %s", title, process.returncode)
-            raise StepError(f"{title} failed; {advice}. There is more in {locations.log_file()}.")
+            raise StepError(f"{title} failed; {advice}. There is more in {log.file()}.")
     return output
 
 

@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from plugin import client, environment, locations, steps
+from plugin import environment, locations, log, steps
 from plugin.steps import StepError, say
 from tests import gimp_root
 from tests.gimp_root import REPOSITORY, NoGimpError
@@ -33,7 +33,7 @@ def main() -> int:
     try:
         if not options.words and options.gimp == "auto" and (reason := gimp_root.can_find()):
             raise NoGimpError(f"{reason} “--gimp none” leaves the tests in GIMP out.")
-        client.log_to_file()
+        log.to_file()
         engine = _engine()
         python = _tools(engine)
     except (NoGimpError, StepError) as error:

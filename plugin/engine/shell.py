@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from plugin import client, duration, locations
+from plugin import duration, log
 from plugin.engine import calibration, clock, devices, memory, pictures, plot, report
 from plugin.engine.canvas import Style, blend_weights
 from plugin.engine.pictures import Loaded
@@ -35,7 +35,7 @@ def stylize(options: argparse.Namespace, settings: Settings) -> int:
 
 def exit_status(work: Callable[[], None]) -> int:
     """Do the work of a command, say in a sentence why it was not done, and return the exit status."""
-    client.log_to_file()
+    log.to_file()
     try:
         work()
     except Refusal as refusal:
@@ -46,7 +46,7 @@ def exit_status(work: Callable[[], None]) -> int:
         return 130
     except Exception as error:
         _log.exception("the command failed")
-        sentence = f"It failed ({type(error).__name__}: {error}); there is more in {locations.log_file()}."
+        sentence = f"It failed ({type(error).__name__}: {error}); there is more in {log.file()}."
         if memory.has_run_out(error):
             sentence = "There is not enough memory for this picture; choose a smaller --size."
         print(f"\r{sentence}", file=sys.stderr)

@@ -9,7 +9,7 @@ from typing import Any
 
 from gi.repository import Gegl, Gimp, GLib, GObject
 
-from plugin import client, locations, settings, words
+from plugin import client, locations, log, settings, words
 from plugin.gimp import layers, order, output, painting, restyle, style
 from plugin.gimp.layers import Box, Refusal
 from plugin.gimp.order import Order
@@ -70,7 +70,7 @@ def run(
 ) -> Gimp.ValueArray:
     """Paint; GIMP calls this, with the arguments that are registered above in ``config``."""
     Gegl.init(None)
-    client.log_to_file()
+    log.to_file()
     try:
         made = _paint(procedure, run_mode, image, drawables, config)
     except client.JobCancelled:
@@ -80,7 +80,7 @@ def run(
     except Exception:
         _log.exception("the filter failed")
         sentence = _("Neural Style failed and added nothing; what happened is written in {file}.")
-        surprise = GLib.Error(sentence.format(file=locations.log_file()))
+        surprise = GLib.Error(sentence.format(file=log.file()))
         return procedure.new_return_values(Gimp.PDBStatusType.EXECUTION_ERROR, surprise)
     return _success(procedure, made)
 

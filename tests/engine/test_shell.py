@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import pyvips
 
-from plugin import locations
+from plugin import log
 from plugin.engine.transfer import StyleTransfer
 
 from .commands import run, run_here
@@ -187,7 +187,7 @@ def test_what_goes_wrong_in_painting_is_one_sentence_and_a_traceback_in_the_log(
     assert done.returncode == 1
     assert done.stderr.strip().startswith(sentence)
     assert len(done.stderr.strip().splitlines()) == 1
-    assert str(error) in locations.log_file().read_text(encoding="utf-8")
+    assert str(error) in log.file().read_text(encoding="utf-8")
 
 
 def test_what_is_transparent_is_white_in_a_jpeg(tmp_path: Path) -> None:

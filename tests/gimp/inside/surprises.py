@@ -6,7 +6,7 @@ from unittest import mock
 
 from gi.repository import Gimp, Gio
 
-from plugin import locations
+from plugin import log
 from plugin.gimp import procedure
 from plugin.gimp.layers import Refusal
 from tests.gimp.inside.stage import ERROR, STYLE, engines, new_image, new_layer, order, tree, unchanged
@@ -55,7 +55,5 @@ def test_an_error_that_nobody_thought_of_is_one_sentence_and_a_traceback_in_the_
         values = procedure.run(own, Gimp.RunMode.NONINTERACTIVE, image, [layer], config, None)
 
     assert values.index(0) == ERROR
-    assert values.index(1) == (
-        f"Neural Style failed and added nothing; what happened is written in {locations.log_file()}."
-    )
-    assert "ZeroDivisionError: a surprise" in locations.log_file().read_text(encoding="utf-8")
+    assert values.index(1) == f"Neural Style failed and added nothing; what happened is written in {log.file()}."
+    assert "ZeroDivisionError: a surprise" in log.file().read_text(encoding="utf-8")
