@@ -18,7 +18,7 @@ from plugin.steps import StepError, say
 from tests import gimp_root
 from tests.gimp_root import REPOSITORY, NoGimpError
 
-TOOLS = ["pytest>=8", "ruff>=0.9", "mypy>=1.14", "scikit-image>=0.24", "babel>=2.16"]
+TOOLS = Path(__file__).resolve().parent / "requirements.txt"
 
 
 def main() -> int:
@@ -78,7 +78,7 @@ def _tools(engine: Path) -> Path:
     """The interpreter of an environment that has the tools, and sees the engine's packages as well."""
     folder = gimp_root.cache() / "tools"
     made_for, python = folder / "made-for.json", locations.python_of(folder)
-    wanted = json.dumps([str(engine), environment.python_version(engine), TOOLS])
+    wanted = json.dumps([str(engine), environment.python_version(engine), TOOLS.read_text()])
     if made_for.is_file() and made_for.read_text() == wanted:
         return python
     say(f"Tools for the tests, in {folder}")
@@ -87,7 +87,7 @@ def _tools(engine: Path) -> Path:
     # Before the tools, so that these use the engine's numpy instead of bringing another.
     for own, theirs in zip(environment.site_packages(folder), environment.site_packages(engine), strict=True):
         (own / "engine.pth").write_text(f"{theirs}\n", encoding="utf-8")
-    environment.pip(folder, "Installing pytest, ruff, mypy, scikit-image and Babel", ["install", *TOOLS])
+    environment.pip(folder, "Installing pytest and the other tools", ["install", "-r", str(TOOLS)])
     made_for.write_text(wanted)
     return python
 

@@ -22,7 +22,7 @@ _WIDTH = 120
 class Texts(Catalog):
     """A catalogue that says nothing of dates and persons, so that the same texts always make the same file."""
 
-    @property
+    @property  # type: ignore[misc]  # Babel's can be written as well, which nobody does here
     def mime_headers(self) -> list[tuple[str, str]]:
         language = [("Language", str(self.locale))] if self.locale else []
         return [*language, ("Content-Type", "text/plain; charset=utf-8"), ("Content-Transfer-Encoding", "8bit")]
