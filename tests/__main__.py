@@ -18,6 +18,8 @@ from plugin.steps import StepError, say
 from tests import gimp_root
 from tests.gimp_root import REPOSITORY, NoGimpError
 
+_IN_TWO_PROCESSES = ["--numprocesses=2", "--dist=loadgroup"]
+
 TOOLS = Path(__file__).resolve().parent / "requirements.txt"
 
 
@@ -40,6 +42,8 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 2
     arguments = [str(python), "-m", "pytest", f"--gimp={options.gimp}", *map(_as_path, rest)]
+    if options.gimp == "auto" and not rest:  # everything: what GIMP takes minutes for goes on beside all else
+        arguments += _IN_TWO_PROCESSES
     if options.words:
         arguments = [str(python), "-m", "tests.words"]
     elif options.screens is not None:

@@ -21,8 +21,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The fast parts first; the tests in GIMP last or, when asked, not at all."""
+    """The fast parts first; the tests in GIMP last or, when asked, not at all.
+
+    Where the tests run in several processes those in GIMP are in one, since they share it and its home, and the others
+    in another, since they share what they have painted.
+    """
     items.sort(key=_uses_gimp)
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group("gimp" if _uses_gimp(item) else "others"))
     if config.getoption("--gimp") == "none":
         left_out = [item for item in items if _uses_gimp(item)]
         items[:] = [item for item in items if not _uses_gimp(item)]
