@@ -59,12 +59,7 @@ def run(
     panes.pack_start(preview, True, True, 0)
     side = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6, visible=True)
     if note:
-        # GimpUi.HintBox would make the window as wide as the sentence.
-        bar = Gtk.InfoBar(message_type=Gtk.MessageType.WARNING)
-        label = Gtk.Label(label=note, wrap=True, wrap_mode=Pango.WrapMode.WORD_CHAR, max_width_chars=40, xalign=0)
-        bar.get_content_area().add(label)
-        bar.show_all()
-        side.pack_start(bar, False, False, 0)
+        side.pack_start(_note(note), False, False, 0)
     side.pack_start(PresetBar(window, config), False, False, 0)
     side.pack_start(_settings(window, config, gallery, StyleRows(styles, image, background)), True, True, 0)
     panes.pack_start(side, False, False, 0)
@@ -101,6 +96,17 @@ def run(
         return studio, variations
     studio.close()
     return None
+
+
+def _note(sentence: str) -> Gtk.Widget:
+    """A bar with a sentence; GimpUi.HintBox would make the window as wide as that."""
+    bar = Gtk.InfoBar(message_type=Gtk.MessageType.WARNING, tooltip_text=sentence)
+    label = Gtk.Label(label=sentence, wrap=True, wrap_mode=Pango.WrapMode.WORD_CHAR, max_width_chars=40, xalign=0)
+    label.set_ellipsize(Pango.EllipsizeMode.END)
+    label.set_lines(3)
+    bar.get_content_area().add(label)
+    bar.show_all()
+    return bar
 
 
 def _settings(window: GimpUi.ProcedureDialog, config: Gimp.ProcedureConfig, *styles: Gtk.Widget) -> Gtk.Notebook:

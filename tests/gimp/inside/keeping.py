@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from unittest import mock
 
@@ -12,26 +14,27 @@ from gi.repository import Gimp, GimpUi, Gio, Gtk
 
 from plugin import __version__, formats, locations, presets, recent
 from plugin.formats import Kind
-from plugin.gimp import procedure, questions
+from plugin.gimp import procedure, questions, restyle
 from plugin.gimp.presets import PresetBar
 from plugin.presets import Preset
 from plugin.settings import Settings
 from tests.fixtures import OF_1_0_0
 from tests.gimp.inside import tour, walk
 from tests.gimp.inside.restyling import _painted, _refused, _restyled, _tell
-from tests.gimp.inside.stage import FOLDER, difference, recipe, tree
+from tests.gimp.inside.stage import FOLDER, REPOSITORY, SUCCESS, call, difference, recipe, tree
 
 _LATER = {"glaze": {"depth": 0.5}, "grain": [1, 2]}
 """Settings that no version has."""
 
+_PLUG_IN_OF_1_0_0 = "/home/painter/.config/GIMP/3.0/plug-ins/neural-style"
 
-def _told_before(file: Path) -> Gimp.Image:
-    """What 1.0.0 saved, opened."""
+
+def _opened(file: Path) -> Gimp.Image:
     return Gimp.file_load(Gimp.RunMode.NONINTERACTIVE, Gio.File.new_for_path(str(file)))
 
 
 def test_what_1_0_0_painted_is_painted_anew_after_it_was_saved() -> None:
-    image = _told_before(OF_1_0_0 / "painted.xcf")
+    image = _opened(OF_1_0_0 / "painted.xcf")
     names = tree(image)
     assert names == ["Cat — hokusai_great_wave.jpg", "Cat — Poppies +1", "Cat", "Poppies"]
     source = image.get_layer_by_name("Cat")
@@ -55,8 +58,9 @@ def test_what_1_0_0_painted_is_painted_anew_after_it_was_saved() -> None:
             assert [style[told] for style in new["styles"]] == [style[told] for style in old["styles"]], told
     file = FOLDER / "painted today.xcf"
     Gimp.file_save(Gimp.RunMode.NONINTERACTIVE, image, Gio.File.new_for_path(str(file)), None)
-    (again, *_others) = _told_before(file).get_layers()
-    assert difference(_restyled(again), image.get_layers()[0]) < 1e-3
+    assert [recipe(layer) for layer in _opened(file).get_layers()[:2]] == [
+        recipe(layer) for layer in image.get_layers()[:2]
+    ]
 
 
 def test_what_1_0_0_kept_is_in_the_window_and_kept_by_it() -> None:
@@ -79,17 +83,71 @@ def test_what_1_0_0_kept_is_in_the_window_and_kept_by_it() -> None:
         assert [file.name for file in (folder / "presets").iterdir()] == [presets.find("oil").name]
 
 
+def test_the_windows_settings_of_1_0_0_are_those_of_the_next_repetition() -> None:
+    image = _opened(OF_1_0_0 / "painted.xcf")
+    source = image.get_layer_by_name("Cat")
+    told = OF_1_0_0 / "GimpProcedureConfigRun-plug-in-neural-style.last"
+    with _in_profile(told.name, told.read_text(encoding="utf-8").replace(_PLUG_IN_OF_1_0_0, str(REPOSITORY))):
+        outcome = call(procedure.NAME, image, [source], run_mode=Gimp.RunMode.WITH_LAST_VALS)
+    assert outcome.status == SUCCESS, outcome.sentence
+    found = recipe(outcome.layers[0])
+    wanted = Settings(
+        quality="draft",
+        strength=70.0,
+        blend="70,30",
+        style_layers="relu1_1:0.5,relu3_1",
+        iterations=6,
+        normalize_gradients=True,
+        size=96,
+        seed=3,
+    )
+    assert found["settings"] == wanted.to_json()
+    assert [(style["name"], style["region"]) for style in found["styles"]] == [
+        ("hokusai_great_wave.jpg", None),
+        ("hokusai_poppies.jpg", "Right"),
+    ]
+
+
+@contextmanager
+def _in_profile(name: str, text: str) -> Iterator[None]:
+    """Let GIMP find this as the last settings of a plug-in."""
+    file = Path(Gimp.directory()) / "plug-in-settings" / name
+    before = file.read_bytes() if file.is_file() else None
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(text, encoding="utf-8")
+    try:
+        yield
+    finally:
+        file.unlink()
+        if before is not None:
+            file.write_bytes(before)
+
+
 def test_settings_that_are_not_known_are_told_and_kept() -> None:
     layer = _painted()
     told = recipe(layer)
     _tell(layer, told | {"version": "99.1.0", "settings": told["settings"] | _LATER})
     assert any("not known to this version" in text and text.endswith(": glaze, grain.") for text in _noted(layer))
+    assert _said_while_starting(layer, Gimp.RunMode.WITH_LAST_VALS) == [formats.note(layer.get_name(), _LATER)]
+    assert _said_while_starting(layer, Gimp.RunMode.NONINTERACTIVE) == []
     layer = _restyled(layer, strength=70.0)
     assert recipe(layer)["settings"] == told["settings"] | {"strength": 70.0} | _LATER
     assert recipe(layer)["version"] == __version__
     assert any(": glaze, grain." in log.read_text(encoding="utf-8") for log in locations.log_folder().glob("*.log"))
     _tell(layer, told)
     assert not any("not known to this version" in text for text in _noted(layer))
+
+
+def _said_while_starting(layer: Gimp.Layer, run_mode: Gimp.RunMode) -> list[str]:
+    """What GIMP is to tell a person before such a run paints."""
+    own, image = Gimp.get_pdb().lookup_procedure(procedure.RESTYLE), layer.get_image()
+    earlier, said = restyle.find(image, [layer]), list[str]()
+    with (
+        mock.patch.object(Gimp, "default_display", return_value=object()),
+        mock.patch.object(Gimp, "message", said.append),
+        procedure._asked(own, run_mode, image, [earlier.source], earlier, own.create_config())[0],
+    ):
+        return said
 
 
 def _noted(layer: Gimp.Layer) -> set[str]:
