@@ -47,10 +47,10 @@ def test_half_a_surrogate_pair_is_written_and_comes_back(tmp_path: Path) -> None
     assert "水" in file.read_text(encoding="utf-8")
 
 
-_NOT_JSON = "utf-8|Expecting|nested|digits"
+_NOT_JSON = "utf-8|Expecting|nested"
 
 
-@pytest.mark.parametrize("data", [b"", b"{", b"\xff\x00", b"[" * 100_000, b'{"a":' * 100_000, b"1" * 5000])
+@pytest.mark.parametrize("data", [b"", b"{", b"\xff\x00", b"[" * 100_000, b'{"a":' * 100_000])
 def test_what_is_no_json_is_one_kind_of_error(tmp_path: Path, data: bytes) -> None:
     file = tmp_path / "file.json"
     file.write_bytes(data)
