@@ -15,18 +15,18 @@ _WRITER = """
 import sys
 from pathlib import Path
 from plugin import jsonfile
-for _ in range(200):
-    jsonfile.write(Path(sys.argv[1]), [sys.argv[2]] * 5000)
+for _ in range(50):
+    jsonfile.write(Path(sys.argv[1]), [sys.argv[2]] * 2000)
 """
 
 
 def test_of_two_processes_that_write_at_once_one_is_read_and_whole(tmp_path: Path) -> None:
     file = tmp_path / "file.json"
-    jsonfile.write(file, ["0"] * 5000)
+    jsonfile.write(file, ["0"] * 2000)
     writers = [subprocess.Popen([sys.executable, "-c", _WRITER, file, name], cwd=REPOSITORY) for name in "12"]
     while any(writer.poll() is None for writer in writers):
         found = jsonfile.read(file)
-        assert len(found) == 5000 and len(set(found)) == 1
+        assert len(found) == 2000 and len(set(found)) == 1
     assert [writer.returncode for writer in writers] == [0, 0]
     assert list(tmp_path.iterdir()) == [file]
 
