@@ -1,18 +1,20 @@
 """A person's own presets: settings under a name, one file of JSON each.
 
-A file has the preset's name, the version that wrote it and the settings that differ from their defaults. The file's own
-name is made from the preset's so that any name will do; where the two differ, what is in the file counts.
+A file has the preset's name, its format, the version that wrote it, the settings that differ from their defaults and
+those that are not known to this version. The file's own name is made from the preset's so that any name will do; where
+the two differ, what is in the file counts.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from plugin import __version__, jsonfile, locations
+from plugin import __version__, formats, jsonfile, locations
+from plugin.formats import Kind
 from plugin.settings import TABLE, Settings
 from plugin.words import _
 
@@ -22,6 +24,9 @@ BELONGS_TO_THE_STYLES = "blend"
 _LONGEST_NAME = 100
 """Characters."""
 
+_DEVICE = re.compile("con|prn|aux|nul|(com|lpt)[0-9¹²³]", re.IGNORECASE)
+"""Names that Windows has given to devices, whatever comes after a dot."""
+
 
 class PresetError(Exception):
     """One sentence for a person: what is wrong with a preset, and what can be done."""
@@ -29,10 +34,14 @@ class PresetError(Exception):
 
 @dataclass(frozen=True)
 class Preset:
-    """Settings under a name. All of them have a value; ``blend`` has its default."""
+    """Settings under a name. All of them have a value; ``blend`` has its default.
+
+    ``unknown`` has those of another version that this one does not know, to be kept.
+    """
 
     name: str
     settings: Settings
+    unknown: dict[str, Any] = field(default_factory=dict)
 
 
 def clean_name(text: str) -> str:
@@ -43,40 +52,42 @@ def clean_name(text: str) -> str:
 def file_name(name: str) -> str:
     """A file's name for a preset that is allowed on every system; two names may have the same."""
     readable = re.sub(r"[^\w -]", "", name)[:40].strip()
-    return f"{readable or 'preset'}.json"
+    return f"{readable or 'preset'}{'_' * bool(_DEVICE.fullmatch(readable))}.json"
 
 
 def read(file: Path) -> Preset:
     """The preset in a file, from this folder or from anywhere.
 
     Raises:
-        PresetError: it cannot be read, or not all of it can be used.
+        PresetError: it cannot be read, or a setting has a value that this version does not take.
     """
     try:
-        told = jsonfile.read(file)
+        told = formats.migrate(Kind.PRESET, jsonfile.read(file))
+        settings, unknown = formats.settings_in(told.get("settings"))
+        if getattr(settings, BELONGS_TO_THE_STYLES):
+            raise formats.WrongSetting(_("blend belongs to the styles and cannot be in a preset."))
     except OSError as error:
         reason = error.strerror or str(error)
         raise PresetError(
             _("The preset “{file}” cannot be read ({reason}).").format(file=file.name, reason=reason)
         ) from error
-    except (ValueError, RecursionError):
-        told = None
-    values = told.get("settings") if isinstance(told, dict) else None
-    if not isinstance(values, dict):
+    except formats.Newer as newer:
         raise PresetError(
-            _("“{file}” is no preset of Neural Style; choose a file that was exported here.").format(file=file.name)
-        )
-    try:
-        settings = Settings.from_json(values)
-        if getattr(settings, BELONGS_TO_THE_STYLES):
-            raise ValueError(_("blend belongs to the styles and cannot be in a preset."))
-    except ValueError as error:
+            _("The preset “{file}” was written by Neural Style {version}; install that version to use it.").format(
+                file=file.name, version=formats.version_in(newer.told)
+            )
+        ) from newer
+    except formats.WrongSetting as error:
         raise PresetError(
             _("The preset “{file}”, written by version {version}, cannot be used: {reason}").format(
-                file=file.name, version=told.get("version", "?"), reason=error
+                file=file.name, version=formats.version_in(told), reason=error
             )
         ) from error
-    return Preset(_name(file, told), settings)
+    except ValueError as error:
+        raise PresetError(
+            _("“{file}” is no preset of Neural Style; choose a file that was exported here.").format(file=file.name)
+        ) from error
+    return Preset(_name(file, told), settings, unknown)
 
 
 def write(preset: Preset, file: Path) -> None:
@@ -91,8 +102,9 @@ def write(preset: Preset, file: Path) -> None:
         if (value := getattr(preset.settings, setting.name)) != setting.default
         and setting.name != BELONGS_TO_THE_STYLES
     }
+    told = {"preset": preset.name, "version": __version__, "settings": changed | preset.unknown}
     try:
-        jsonfile.write(file, {"preset": preset.name, "version": __version__, "settings": changed})
+        jsonfile.write(file, formats.numbered(Kind.PRESET, told))
     except OSError as error:
         raise PresetError(
             _("The preset cannot be saved in {folder} ({reason}).").format(
@@ -106,9 +118,11 @@ def kept() -> dict[str, Path]:
     found = {}
     for file in sorted(locations.presets_folder().glob("*.json")):
         try:
-            told = jsonfile.read(file)
-        except (OSError, ValueError, RecursionError):
-            told = None
+            told = formats.migrate(Kind.PRESET, jsonfile.read(file))
+        except formats.Newer as newer:
+            told = newer.told
+        except (OSError, ValueError):
+            told = {}
         found[_name(file, told)] = file
     return {name: found[name] for name in sorted(found, key=str.casefold)}
 
@@ -141,7 +155,7 @@ def rename(old: str, new: str) -> None:
     Raises:
         PresetError: it is not there, or cannot be read or written.
     """
-    save(Preset(new, read(find(old)).settings))
+    save(replace(read(find(old)), name=new))
     if new != old:
         delete(old)
 
@@ -161,9 +175,9 @@ def delete(name: str) -> None:
         ) from error
 
 
-def _name(file: Path, told: Any) -> str:
+def _name(file: Path, told: dict[str, Any]) -> str:
     """The name in a file, or else the file's own."""
-    name = told.get("preset") if isinstance(told, dict) else None
+    name = told.get("preset")
     if isinstance(name, str):
         name = name.encode("utf-8", "ignore").decode("utf-8")  # half a surrogate pair can be neither shown nor saved
     return clean_name(name if isinstance(name, str) else "") or clean_name(file.stem) or "?"

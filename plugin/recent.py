@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from plugin import jsonfile, locations
+from plugin import formats, jsonfile, locations
+from plugin.formats import Kind
 
 _MOST = 12
 """Styles that are remembered."""
@@ -23,15 +25,37 @@ class Remembered:
 
 
 def load() -> Remembered:
-    """What is remembered; nothing where the file is missing or means nothing."""
+    """What is remembered; nothing where the file is missing, means nothing or is a later version's."""
+    return _read() or Remembered()
+
+
+def use(*styles: str) -> None:
+    """Remember that these were used just now."""
+    _change(lambda now: Remembered(tuple(dict.fromkeys((*styles, *now.styles)))[:_MOST], now.folder))
+
+
+def forget(style: str) -> None:
+    """Remember a style no longer."""
+    _change(lambda now: Remembered(tuple(each for each in now.styles if each != style), now.folder))
+
+
+def choose_folder(folder: str) -> None:
+    """Remember the folder; an empty one forgets it."""
+    _change(lambda now: Remembered(now.styles, folder))
+
+
+def _read() -> Remembered | None:
+    """What is remembered; None where a later version wrote the file, which stays as it is then."""
     try:
-        found = jsonfile.read(locations.recent_styles())
+        told = formats.migrate(Kind.RECENT_STYLES, jsonfile.read(locations.recent_styles()))
     except FileNotFoundError:
         return Remembered()
+    except formats.Newer:
+        _log.warning("%s was written by a later version and is left alone", locations.recent_styles())
+        return None
     except (OSError, ValueError) as error:
         _log.warning("%s cannot be read: %s", locations.recent_styles(), error)
         return Remembered()
-    told = found if isinstance(found, dict) else {}
     styles, folder = told.get("styles"), told.get("folder", "")
     return Remembered(
         tuple(filter(_is_text, styles))[:_MOST] if isinstance(styles, list) else (),
@@ -39,27 +63,13 @@ def load() -> Remembered:
     )
 
 
-def use(*styles: str) -> None:
-    """Remember that these were used just now."""
-    now = load()
-    _save(Remembered(tuple(dict.fromkeys((*styles, *now.styles)))[:_MOST], now.folder))
-
-
-def forget(style: str) -> None:
-    """Remember a style no longer."""
-    now = load()
-    _save(Remembered(tuple(each for each in now.styles if each != style), now.folder))
-
-
-def choose_folder(folder: str) -> None:
-    """Remember the folder; an empty one forgets it."""
-    _save(Remembered(load().styles, folder))
-
-
-def _save(remembered: Remembered) -> None:
+def _change(change: Callable[[Remembered], Remembered]) -> None:
     """A memory that cannot be kept is no reason to keep anybody from painting."""
+    if (now := _read()) is None:
+        return
+    told = formats.numbered(Kind.RECENT_STYLES, vars(change(now)))
     try:
-        jsonfile.write(locations.recent_styles(), {"styles": remembered.styles, "folder": remembered.folder})
+        jsonfile.write(locations.recent_styles(), told)
     except OSError as error:
         _log.warning("%s cannot be written: %s", locations.recent_styles(), error)
 

@@ -8,11 +8,24 @@ from typing import Any
 
 import pytest
 
-from plugin import __version__, locations, presets
+from plugin import __version__, formats, locations, presets
+from plugin.formats import Kind
 from plugin.presets import Preset, PresetError
 from plugin.settings import Settings
+from tests.fixtures import OF_1_0_0
 
 _STRONG = Settings(strength=80.0, preserve_colors="luminance", size=512)
+
+_DEVICES = {
+    "con",
+    "prn",
+    "aux",
+    "nul",
+    "conin$",
+    "conout$",
+    *(f"{port}{n}" for port in ("com", "lpt") for n in "0123456789¹²³"),
+}
+"""What Windows takes for a device, whatever comes after a dot."""
 
 
 @pytest.fixture(autouse=True)
@@ -31,6 +44,7 @@ def test_a_preset_comes_back_and_its_file_has_the_version_and_only_what_was_chan
     file = presets.find("Rough oil")
     assert presets.read(file) == Preset("Rough oil", _STRONG)
     assert json.loads(file.read_text(encoding="utf-8")) == {
+        "format": formats.current(Kind.PRESET),
         "preset": "Rough oil",
         "version": __version__,
         "settings": {"strength": 80.0, "preserve_colors": "luminance", "size": 512},
@@ -81,7 +95,9 @@ def test_a_file_from_elsewhere_is_known_by_the_name_within_and_else_by_its_own(t
         ("[1]", "“given.json” is no preset"),
         ("[" * 100_000, "“given.json” is no preset"),
         ({"settings": [1]}, "“given.json” is no preset"),
-        ({"version": "9.0", "settings": {"sparkle": 1}}, "written by version 9.0, .* no setting “sparkle”"),
+        ({"format": 99, "version": "9.0"}, "“given.json” was written by Neural Style 9.0; install that version"),
+        ({"format": "99", "settings": {}}, "“given.json” is no preset"),
+        ({"version": "9.0", "settings": {"seed": -1, "sparkle": 1}}, "written by version 9.0, .* seed is -1"),
         ({"settings": {"strength": 70, "size": 20000}}, "size is 20000; it must lie between 0 and 16384"),
         ({"settings": {"quality": ["draft"]}}, "quality is .*; it must be one of draft"),
         ({"settings": {"iterations": None}}, "iterations is None; it must be a number"),
@@ -94,6 +110,68 @@ def test_what_cannot_be_used_is_refused_in_one_sentence(tmp_path: Path, told: An
     with pytest.raises(PresetError, match=sentence) as refused:
         presets.read(_written(tmp_path, told))
     assert "\n" not in str(refused.value)
+
+
+def test_settings_that_are_not_known_are_kept_through_saving_and_renaming(tmp_path: Path) -> None:
+    given = _written(tmp_path, {"preset": "glazed", "settings": {"strength": 80, "glaze": {"depth": [1, "\ud800"]}}})
+    preset = presets.read(given)
+    assert preset == Preset("glazed", Settings(strength=80.0), {"glaze": {"depth": [1, "\ud800"]}})
+    presets.save(preset)
+    presets.rename("glazed", "renamed")
+    kept = presets.find("renamed")
+    assert presets.read(kept).unknown == preset.unknown
+    assert json.loads(kept.read_text(encoding="utf-8"))["settings"] == {"strength": 80.0, **preset.unknown}
+
+
+def test_a_preset_of_a_later_version_is_listed_by_its_name_and_stays_as_it_is() -> None:
+    presets.save(Preset("whole", _STRONG))
+    file = presets.find("whole")
+    later = {"format": 99, "version": "9.0", "preset": "whole", "values": {}}
+    file.write_text(json.dumps(later), encoding="utf-8")
+    assert list(presets.kept()) == ["whole"]
+    with pytest.raises(PresetError, match=r"written by Neural Style 9\.0"):
+        presets.rename("whole", "other")
+    assert json.loads(file.read_text(encoding="utf-8")) == later
+
+
+@pytest.mark.parametrize("file", ["437d3301 Rough oil.json", "Rough oil.json"])
+def test_what_1_0_0_saved_and_exported_is_read_and_saved_again(file: str) -> None:
+    preset = presets.read(OF_1_0_0 / file)
+    assert preset.name == "Rough oil, “?”"
+    assert preset.unknown == {}
+    assert preset.settings == Settings(
+        quality="draft",
+        strength=80.0,
+        style_scale=150.0,
+        preserve_colors="luminance",
+        style_measure="mahalanobis",
+        content_weight=0.5,
+        style_layers="relu1_1:0.5,relu3_1",
+        optimizer="lbfgs",
+        iterations=120,
+        normalize_gradients=True,
+        size=512,
+        seed=7,
+    )
+    presets.save(preset)
+    assert presets.read(presets.find(preset.name)) == preset
+
+
+@pytest.mark.parametrize("name", ["con", "NUL", "Aux.", "prn ", "com1", "LPT¹", "conin$", "COM0"])
+def test_a_name_that_windows_keeps_for_a_device_becomes_another(name: str) -> None:
+    stem = presets.file_name(name).removesuffix(".json")
+    assert stem.casefold() not in _DEVICES
+    assert stem.casefold().startswith(name.casefold().rstrip(". $"))
+
+
+@pytest.mark.parametrize(
+    "name", ["con", "a. . ", " .a", "../..", "...", "a\tb:c", "x" * 500, "💡", "水墨", "a" * 39 + " b"]
+)
+def test_a_files_name_is_allowed_on_every_system(name: str) -> None:
+    stem = presets.file_name(name).removesuffix(".json")
+    assert stem == stem.strip(" .") and stem
+    assert not set(stem) & set('<>:"/\\|?*.') and stem.isprintable()
+    assert len(f"12345678 {stem}.json".encode()) < 255
 
 
 def test_a_broken_file_in_the_folder_is_listed_so_that_it_can_be_deleted() -> None:

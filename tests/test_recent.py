@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import logging
+import shutil
 from pathlib import Path
 
 import pytest
 
-from plugin import locations, recent, starters
+from plugin import formats, locations, recent, starters
+from plugin.formats import Kind
 from plugin.recent import Remembered
+from tests.fixtures import OF_1_0_0
 
 
 @pytest.fixture(autouse=True)
@@ -28,12 +33,52 @@ def test_the_one_used_last_comes_first_and_once_and_twelve_are_kept() -> None:
     assert recent.load() == Remembered(tuple(style for style in styles if style != "file:///new.png"), "file:///own")
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"styles": 5, "folder": []}', '{"styles": [1, "", null]}', "\0"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "{", "[]", '{"styles": 5, "folder": []}', '{"styles": [1, "", null]}', "\0", "[" * 100_000),
+        '{"format": "2", "styles": ["file:///b.png"]}',
+    ],
+)
 def test_a_broken_file_is_an_empty_memory_and_mended_by_the_next_use(file: Path, text: str) -> None:
     file.write_text(text, encoding="utf-8")
     assert recent.load() == Remembered()
     recent.use("file:///a.png")
     assert recent.load() == Remembered(("file:///a.png",))
+
+
+def test_a_style_whose_name_is_half_a_surrogate_pair_is_in_nobodys_way(file: Path) -> None:
+    file.write_text('{"styles": ["\\ud800"]}', encoding="utf-8")
+    recent.use("file:///a.png")
+    assert recent.load().styles[0] == "file:///a.png"
+
+
+def test_what_1_0_0_remembers_is_read_and_written_in_todays_format(file: Path) -> None:
+    shutil.copy(OF_1_0_0 / "styles.json", file)
+    before = recent.load()
+    assert [style.rpartition("/")[2] for style in before.styles] == [
+        "%C3%96lbild%201.png",
+        "etching.tif",
+        "van_gogh_village_street_in_auvers.jpg",
+    ]
+    assert before.folder == "file:///home/painter/Pictures/styles"
+    recent.use("file:///a.png")
+    assert recent.load() == Remembered(("file:///a.png", *before.styles), before.folder)
+    assert json.loads(file.read_text(encoding="utf-8"))["format"] == formats.current(Kind.RECENT_STYLES)
+
+
+def test_what_a_later_version_remembers_is_left_as_it_is(
+    file: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("neural-style"), "propagate", True)
+    later = json.dumps({"format": 99, "version": "9.0", "styles": [{"uri": "file:///a.png"}]})
+    file.write_text(later, encoding="utf-8")
+    assert recent.load() == Remembered()
+    assert "later version" in caplog.text
+    recent.use("file:///a.png")
+    recent.forget("file:///a.png")
+    recent.choose_folder("file:///own")
+    assert file.read_text(encoding="utf-8") == later
 
 
 def test_a_memory_that_cannot_be_kept_is_no_error(file: Path) -> None:

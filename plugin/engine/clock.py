@@ -7,10 +7,8 @@ is busy with something else. Where nothing tells two kinds apart they keep the p
 
 from __future__ import annotations
 
-import json
 import logging
 import math
-import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,9 +19,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from plugin import __version__, locations
+from plugin import __version__, formats, jsonfile, locations
 from plugin.engine.devices import Device
 from plugin.engine.work import KINDS, JobWork, Work
+from plugin.formats import Kind
 
 _log = logging.getLogger("neural-style.engine")
 
@@ -217,6 +216,8 @@ class Countdown:
 class Clocks:
     """The clocks of all devices, kept in a file; one that cannot be read or written is as if it were not there.
 
+    One that a later version wrote is neither read nor written.
+
     Args:
         path: the file; None keeps nothing.
     """
@@ -227,7 +228,7 @@ class Clocks:
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
         self._known: dict[str, Clock] = {}
-        self._stored = _read(path) if path else {}
+        self._stored = (_read(path) if path else None) or {}
 
     def of(self, device: Device) -> Clock:
         """The clock of a device in its precision."""
@@ -238,16 +239,13 @@ class Clocks:
 
     def save(self) -> None:
         """Remember what was learned."""
-        if self._path is None:
+        if self._path is None or (before := _read(self._path)) is None:
             return
         new = {key: clock.to_json() for key, clock in self._known.items() if clock.knows}
-        stored = {key: times for key, times in _read(self._path).items() if key not in new} | new
+        stored = {key: times for key, times in before.items() if key not in new} | new
         kept = dict(list(stored.items())[-self._KEPT :])
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            partial = self._path.with_suffix(f".{os.getpid()}")  # two engines may write at once
-            partial.write_text(json.dumps({"kinds": KINDS, "times": kept}), encoding="ascii")
-            partial.replace(self._path)
+            jsonfile.write(self._path, formats.numbered(Kind.CLOCK, {"kinds": KINDS, "times": kept}), indent=None)
         except OSError as error:
             _log.info("the times are not kept: %s", error)
 
@@ -257,16 +255,19 @@ def stored() -> Clocks:
     return Clocks(locations.cache_folder() / "clock.json")
 
 
-def _read(path: Path) -> dict[str, list[list[float]]]:
-    """What a file has in it; nothing where it is not as :meth:`Clocks.save` leaves it."""
+def _read(path: Path) -> dict[str, list[list[float]]] | None:
+    """What a file has in it; nothing where it is not as :meth:`Clocks.save` leaves it, None where it is a later one."""
     try:
-        told = json.loads(path.read_text(encoding="ascii"))
+        told = formats.migrate(Kind.CLOCK, jsonfile.read(path))
         times = {key: [[float(number) for number in row] for row in rows] for key, rows in told["times"].items()}
         rows = [row for each in times.values() for row in each]
         is_sound = told["kinds"] == list(KINDS) and all(
             len(row) == 1 + len(KINDS) and all(map(math.isfinite, row)) and min(row) >= 0 < row[0] for row in rows
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except formats.Newer:
+        _log.warning("%s was written by a later version and is left alone", path)
+        return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
         return {}
     return times if is_sound else {}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gi.repository import Gimp, GimpUi, Gtk
+from gi.repository import Gimp, GimpUi, Gtk, Pango
 
 from plugin.gimp import access, output, restyle
 from plugin.gimp.explore import Explore
@@ -37,10 +37,11 @@ def run(
     image: Gimp.Image,
     sources: Sequence[Gimp.Layer],
     part: Box | None = None,
+    note: str = "",
 ) -> tuple[Studio, Sequence[Variation]] | None:
     """Show the window until it is closed; ``config`` has what was chosen.
 
-    ``part`` is what is painted of the layer, whatever is selected.
+    ``part`` is what is painted of the layer, whatever is selected; ``note`` stands above the settings.
 
     Returns:
         The window's studio, whose engine is warm and now the caller's to close, and what is to be painted besides as
@@ -57,6 +58,8 @@ def run(
     panes = Gtk.Box(orientation=Gtk.Orientation.HORIZONTAL, spacing=12, visible=True)
     panes.pack_start(preview, True, True, 0)
     side = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=6, visible=True)
+    if note:
+        side.pack_start(_note(note), False, False, 0)
     side.pack_start(PresetBar(window, config), False, False, 0)
     side.pack_start(_settings(window, config, gallery, StyleRows(styles, image, background)), True, True, 0)
     panes.pack_start(side, False, False, 0)
@@ -93,6 +96,17 @@ def run(
         return studio, variations
     studio.close()
     return None
+
+
+def _note(sentence: str) -> Gtk.Widget:
+    """A bar with a sentence; GimpUi.HintBox would make the window as wide as that."""
+    bar = Gtk.InfoBar(message_type=Gtk.MessageType.WARNING, tooltip_text=sentence)
+    label = Gtk.Label(label=sentence, wrap=True, wrap_mode=Pango.WrapMode.WORD_CHAR, max_width_chars=40, xalign=0)
+    label.set_ellipsize(Pango.EllipsizeMode.END)
+    label.set_lines(3)
+    bar.get_content_area().add(label)
+    bar.show_all()
+    return bar
 
 
 def _settings(window: GimpUi.ProcedureDialog, config: Gimp.ProcedureConfig, *styles: Gtk.Widget) -> Gtk.Notebook:

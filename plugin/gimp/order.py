@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import zip_longest
+from typing import Any
 
 from gi.repository import Gimp
 
@@ -23,7 +24,7 @@ class Order:
     """Styles with their regions and the settings, checked against the image.
 
     ``regions`` has for each style a channel, a layer, the selection, or None where it is wanted everywhere;
-    ``region_names`` what a person calls them.
+    ``region_names`` what a person calls them; ``unknown`` settings of another version, for the painted layer to keep.
     """
 
     image: Gimp.Image
@@ -31,6 +32,7 @@ class Order:
     regions: list[Gimp.Drawable | None]
     region_names: list[str | None]
     settings: Settings
+    unknown: dict[str, Any] = field(default_factory=dict)
 
     def look(self, layer: Gimp.Layer, part: Box | None = None) -> Look:
         """The layer, as far as it is to be styled: that part of it, or what is selected.

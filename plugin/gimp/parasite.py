@@ -8,7 +8,8 @@ from typing import Any
 
 from gi.repository import Gimp, Gio
 
-from plugin import __version__
+from plugin import formats
+from plugin.formats import Kind
 from plugin.gimp.layers import Box, Look, Refusal
 from plugin.gimp.opened import Mark
 from plugin.gimp.order import Order
@@ -33,9 +34,13 @@ class StyleTold:
 
 @dataclass(frozen=True)
 class Told:
-    """How a layer was made. ``box`` is what was painted of the source, which was of ``source_size`` then."""
+    """How a layer was made. ``box`` is what was painted of the source, which was of ``source_size`` then.
+
+    ``unknown`` has the settings that this version does not know.
+    """
 
     settings: Settings
+    unknown: dict[str, Any]
     styles: list[StyleTold]
     source: str
     source_tattoo: int | None
@@ -46,15 +51,16 @@ class Told:
 def make(look: Look, order: Order, result: Result) -> Gimp.Parasite:
     """The parasite for a layer: JSON in ASCII, saved with the image, undone with the layer.
 
-    It has the engine's report: version, settings as they were given, seed, λ, device as it was found, losses of each
-    scale, likeness, and where it was stopped. Besides: ``source``, the layer's name, with ``source_tattoo``, GIMP's
-    mark on it that is saved with the image, and ``source_size``; ``styles``, each with its name, the URI of its file
-    or its :class:`Mark` where it was open, sha256 and region's name; ``losses``, the last ones; ``box``, what was
-    styled, in the layer's coordinates.
+    It has the number of its format, and the engine's report: version, settings as they were given and those that are
+    not known here, seed, λ, device as it was found, losses of each scale, likeness, and where it was stopped. Besides:
+    ``source``, the layer's name, with ``source_tattoo``, GIMP's mark on it that is saved with the image, and
+    ``source_size``; ``styles``, each with its name, the URI of its file or its :class:`Mark` where it was open, sha256
+    and region's name; ``losses``, the last ones; ``box``, what was styled, in the layer's coordinates.
     """
     last = result.trace[-1] if result.trace else {}
     told = {
         **result.report,
+        "settings": order.unknown | result.report["settings"],
         "source": look.name,
         "source_tattoo": look.tattoo,
         "source_size": [look.size.width, look.size.height],
@@ -67,28 +73,31 @@ def make(look: Look, order: Order, result: Result) -> Gimp.Parasite:
     }
     flags = Gimp.PARASITE_PERSISTENT | Gimp.PARASITE_UNDOABLE
     # The bytes are signed for GObject introspection; JSON in ASCII has none above 127.
-    return Gimp.Parasite.new(NAME, flags, list(json.dumps(told).encode("ascii")))
+    return Gimp.Parasite.new(NAME, flags, list(json.dumps(formats.numbered(Kind.PAINTED_LAYER, told)).encode("ascii")))
 
 
 def read(layer: Gimp.Layer) -> Told:
     """What a layer tells of how it was made.
 
     Raises:
-        Refusal: it was not made by this filter, or by a later version, or what it tells is damaged.
+        Refusal: it was not made by this filter, or in a later version's format, or with a value that this version does
+            not take, or what it tells is damaged.
     """
     name, parasite = layer.get_name(), layer.get_parasite(NAME)
     if parasite is None:
         sentence = _("“{layer}” was not painted by Neural Style Transfer; select a layer that was, or use that filter.")
         raise Refusal(sentence.format(layer=name))
-    told: Any = None
     try:
-        told = json.loads(bytes(byte % 256 for byte in parasite.get_data()))
+        told = formats.migrate(Kind.PAINTED_LAYER, json.loads(bytes(byte % 256 for byte in parasite.get_data())))
         return _told(told, (layer.get_width(), layer.get_height()))
-    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
+    except formats.Newer as newer:
+        sentence = _("“{layer}” was painted by Neural Style {version}; install that version to restyle it.")
+        raise Refusal(sentence.format(layer=name, version=formats.version_in(newer.told))) from newer
+    except formats.WrongSetting as error:
+        sentence = _("“{layer}”, painted by version {version}, cannot be restyled: {reason}")
+        raise Refusal(sentence.format(layer=name, version=formats.version_in(told), reason=error)) from error
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         sentence = _("What “{layer}” tells of how it was painted is damaged; paint its source anew instead.")
-        if isinstance(told, dict) and _is_later(told.get("version")):
-            sentence = _("“{layer}” was painted by Neural Style {version}; install that version to restyle it.")
-            raise Refusal(sentence.format(layer=name, version=told["version"])) from error
         raise Refusal(sentence.format(layer=name)) from error
 
 
@@ -101,7 +110,7 @@ def _told(told: dict[str, Any], size: tuple[int, int]) -> Told:
     if not styles or min(width, height, box.width, box.height) < 1:
         raise ValueError(told)
     return Told(
-        Settings.from_json(told["settings"]),
+        *formats.settings_in(told["settings"]),
         styles,
         str(told["source"]),
         None if tattoo is None else int(tattoo),
@@ -125,10 +134,3 @@ def _address(source: Source, painted: Gimp.Image) -> dict[str, Any]:
     if isinstance(source, Gio.File):
         return {"uri": source.get_uri()}
     return {"uri": None, "open": Mark.of(source, painted).to_json()}
-
-
-def _is_later(version: object) -> bool:
-    try:
-        return [int(part) for part in str(version).split(".")] > [int(part) for part in __version__.split(".")]
-    except ValueError:
-        return False

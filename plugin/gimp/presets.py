@@ -8,7 +8,7 @@ from typing import Any
 
 from gi.repository import Gimp, GimpUi, GLib, Gtk, Pango
 
-from plugin import presets
+from plugin import formats, presets
 from plugin.gimp import order, questions
 from plugin.gimp.layers import Refusal
 from plugin.presets import Preset, PresetError
@@ -30,7 +30,7 @@ class PresetBar(Gtk.Box):
     def __init__(self, window: Gtk.Window, config: Gimp.ProcedureConfig) -> None:
         super().__init__(orientation=Gtk.Orientation.HORIZONTAL, spacing=6)
         self._window, self._config = window, config
-        self._kept: dict[str, Settings | None] = {}
+        self._kept: dict[str, Preset | None] = {}
         """By name, and None for one that cannot be used."""
         self._last_name = ""
         self._waiting = 0
@@ -83,9 +83,9 @@ class PresetBar(Gtk.Box):
             questions.tell(self._window, str(error))
 
     def _save(self) -> None:
-        settings = self._settings()
+        preset = self._made("")
         if name := self._ask_name(_("Save Preset"), self._last_name):
-            presets.save(Preset(name, settings))
+            presets.save(dataclasses.replace(preset, name=name))
             self._list(name)
 
     def _rename(self) -> None:
@@ -107,11 +107,11 @@ class PresetBar(Gtk.Box):
         preset = presets.read(chosen)
         if self._may_have(preset.name):
             presets.save(preset)
-            self._apply(preset.settings)
             self._list(preset.name)
+            self._apply(preset)
 
     def _export(self) -> None:
-        preset = Preset(self._active() or self._last_name or _("Neural style"), self._settings())
+        preset = self._made(self._active() or self._last_name or _("Neural style"))
         name = presets.file_name(preset.name)
         chosen = questions.file_to_write(self._window, _("Export the Preset"), _("_Export"), _PATTERN, name)
         if chosen is not None:
@@ -122,17 +122,19 @@ class PresetBar(Gtk.Box):
         if name:
             self._last_name = name
             try:
-                self._apply(presets.read(presets.find(name)).settings)
+                self._apply(presets.read(presets.find(name)))
             except PresetError as error:
                 questions.tell(self._window, str(error))
             self._allow()
         else:
             self._notice()
 
-    def _apply(self, settings: Settings) -> None:
+    def _apply(self, preset: Preset) -> None:
         with self._config.freeze_notify():
             for setting in _OWN:
-                self._config.set_property(setting.dashed, getattr(settings, setting.name))
+                self._config.set_property(setting.dashed, getattr(preset.settings, setting.name))
+        if preset.unknown:
+            questions.tell(self._window, formats.note(preset.name, preset.unknown), Gtk.MessageType.WARNING)
 
     def _settings(self) -> Settings:
         """The settings of the window.
@@ -142,13 +144,22 @@ class PresetBar(Gtk.Box):
         """
         return dataclasses.replace(order.settings_of(self._config), blend="")
 
+    def _made(self, name: str) -> Preset:
+        """The settings of the window as a preset, with what that which was chosen last has of another version.
+
+        Raises:
+            Refusal: one of the texts means nothing.
+        """
+        chosen = self._kept.get(self._last_name)
+        return Preset(name, self._settings(), chosen.unknown if chosen else {})
+
     def _list(self, chosen: str = "") -> None:
         """Show the presets that are there now; ``chosen`` was chosen last."""
         self._last_name = chosen
         self._kept = {}
         for name, file in presets.kept().items():
             try:
-                self._kept[name] = presets.read(file).settings
+                self._kept[name] = presets.read(file)
             except PresetError:
                 self._kept[name] = None
         with self._names.handler_block(self._handler):
@@ -169,7 +180,7 @@ class PresetBar(Gtk.Box):
             now: Any = self._settings()
         except Refusal:
             now = False
-        alike = [name for name, settings in self._kept.items() if settings == now]
+        alike = [name for name, preset in self._kept.items() if preset and preset.settings == now]
         with self._names.handler_block(self._handler):
             self._names.set_active_id(self._last_name if self._last_name in alike else next(iter(alike), ""))
         self._allow()

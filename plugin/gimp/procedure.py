@@ -11,9 +11,10 @@ from gi.repository import Gegl, Gimp, GLib, GObject
 
 from plugin import client, locations, log, settings, words
 from plugin.gimp import layers, order, output, painting, restyle, style
-from plugin.gimp.layers import Box, Refusal
+from plugin.gimp.layers import Refusal
 from plugin.gimp.order import Order
 from plugin.gimp.output import AS_EVER, Output, Painted
+from plugin.gimp.restyle import Earlier
 from plugin.gimp.studio import Studio
 from plugin.gimp.variation import Variation
 from plugin.settings import Setting
@@ -106,8 +107,7 @@ def _paint(
         sources = [earlier.source]
     if run_mode != Gimp.RunMode.NONINTERACTIVE:
         style.recall_open(config)
-    part = None if earlier is None else earlier.part
-    watching, variations = _asked(procedure, run_mode, image, sources, part, config)
+    watching, variations = _asked(procedure, run_mode, image, sources, earlier, config)
     with watching as studio:
         wanted = order.of_config(image, config)
         if earlier is None:
@@ -124,7 +124,7 @@ def _asked(
     run_mode: Gimp.RunMode,
     image: Gimp.Image,
     sources: Sequence[Gimp.Layer],
-    part: Box | None,
+    earlier: Earlier | None,
     config: Gimp.ProcedureConfig,
 ) -> tuple[AbstractContextManager[Studio | None], Sequence[Variation]]:
     """The studio for a person who watches, from the window where they have been asked, if so; None if nobody does.
@@ -134,16 +134,19 @@ def _asked(
     Raises:
         client.JobCancelled: the person cancelled.
     """
+    part, note = (None, "") if earlier is None else (earlier.part, earlier.note)
     if run_mode == Gimp.RunMode.INTERACTIVE:
         from plugin.gimp import dialog  # GTK wants a display, which a batch run may not have
 
-        answer = dialog.run(procedure, config, image, sources, part)
+        answer = dialog.run(procedure, config, image, sources, part, note)
         if answer is None:
             raise client.JobCancelled
         style.remember_open(config)
         return answer
     # Who repeats the filter waits before the same image window as who has just pressed OK.
     is_watched = run_mode == Gimp.RunMode.WITH_LAST_VALS and Gimp.default_display() is not None
+    if is_watched and note:
+        Gimp.message(note)
     return Studio() if is_watched else nullcontext(), ()
 
 

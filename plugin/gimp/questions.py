@@ -15,13 +15,13 @@ _SIZE = 180
 """Pixels of the small version of a picture."""
 
 
-def tell(window: Gtk.Window, sentence: str) -> None:
+def tell(window: Gtk.Window, sentence: str, kind: Gtk.MessageType = Gtk.MessageType.ERROR) -> None:
     """Show a sentence until it is closed."""
     dialog = Gtk.MessageDialog(
         title=window.get_title(),
         transient_for=window,
         modal=True,
-        message_type=Gtk.MessageType.ERROR,
+        message_type=kind,
         buttons=Gtk.ButtonsType.CLOSE,
         text=sentence,
     )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gi.repository import Gimp, Gio, GObject
 
-from plugin import locations
+from plugin import formats, locations
 from plugin.gimp import layers, opened, order, painting, parasite, style
 from plugin.gimp.layers import Box, Refusal
 from plugin.gimp.order import Order
@@ -21,6 +23,8 @@ NAMES = ("replace",)
 """The arguments, as the window shows them."""
 
 _FROM_LAYER = "defaults-from-layer"
+
+_log = logging.getLogger("neural-style.gimp")
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,8 @@ class Earlier:
         look = wanted.look(self.source, self.part)
         was_named = order.layer_name(self.told.source, [style.name for style in self.told.styles])
         self._check_still_there(was_named)
-        (note,) = painting.paint([look], [wanted], studio)
+        keeping = dataclasses.replace(wanted, unknown=self.told.unknown)
+        (note,) = painting.paint([look], [keeping], studio)
         self._check_still_there(was_named)
         own_name = self.layer.get_name()
         # One that a person gave stays.
@@ -68,6 +73,11 @@ class Earlier:
         if not self.layer.is_valid():
             sentence = _("“{layer}” was deleted while it was being painted anew; nothing was added.")
             raise Refusal(sentence.format(layer=was_named))
+
+    @property
+    def note(self) -> str:
+        """What a person has to know of the layer besides its settings; empty where there is nothing."""
+        return formats.note(self.layer.get_name(), self.told.unknown) if self.told.unknown else ""
 
     @property
     def part(self) -> Box:
@@ -128,7 +138,10 @@ def find(image: Gimp.Image, selected: Sequence[Gimp.Layer]) -> Earlier:
             "use Neural Style Transfer on another layer."
         )
         raise Refusal(sentence.format(source=told.source, layer=layer.get_name()))
-    return Earlier(layer, told, source)
+    earlier = Earlier(layer, told, source)
+    if earlier.note:
+        _log.warning("%s", earlier.note)
+    return earlier
 
 
 def _source(image: Gimp.Image, layer: Gimp.Layer, told: Told) -> Gimp.Layer | None:

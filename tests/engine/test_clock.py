@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json
+import logging
 import random
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 import torch
 
+from plugin import formats
 from plugin.engine import calibration, memory, work
 from plugin.engine import clock as clocks
 from plugin.engine.clock import Clock, Clocks, Countdown
 from plugin.engine.devices import Device
 from plugin.engine.transfer import Step, StyleTransfer
 from plugin.engine.work import KINDS, JobWork, Work
+from plugin.formats import Kind
 from plugin.settings import Settings
+from tests.fixtures import OF_1_0_0
 
 DEVICE = Device("cpu", "A processor", torch.float32)
 RATES = dict(zip(KINDS, (1.5, 0.2, 0.1, 3.0, 0.02, 2.5, 0.3, 0.4, 2.0, 0.5, 9.0, 0.1), strict=True))
@@ -101,8 +106,14 @@ def test_what_was_learned_is_there_the_next_time(tmp_path: Path) -> None:
         lambda text: text.replace("[[", "[[1.0, "),
         lambda text: text.replace("[[", "[[NaN], ["),
         lambda text: text.replace("[[", "[[0" + ", 0" * len(KINDS) + "], ["),
+        lambda text: text.replace("[[", "[[1" + "0" * 400 + ", 0" * len(KINDS) + "], ["),
+        lambda text: "[" * 100_000,
+        lambda text: text.replace('"format": ', '"format": -'),
     ],
-    ids=["no JSON", "other JSON", "other kinds", "a word", "too long", "not a number", "no time"],
+    ids=[
+        *("no JSON", "other JSON", "other kinds", "a word", "too long", "not a number", "no time"),
+        *("too large", "too deep", "no format"),
+    ],
 )
 def test_a_broken_file_is_as_if_it_were_not_there(tmp_path: Path, change: object) -> None:
     path = tmp_path / "clock.json"
@@ -115,6 +126,37 @@ def test_a_broken_file_is_as_if_it_were_not_there(tmp_path: Path, change: object
     teach(broken.of(DEVICE), [job("draft", 128)])
     broken.save()
     assert Clocks(path).of(DEVICE).knows
+
+
+def test_what_1_0_0_learned_is_known_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "clock.json"
+    shutil.copy(OF_1_0_0 / "clock.json", path)
+    key, times = next(iter(json.loads(path.read_text())["times"].items()))
+    kept = Clocks(path)
+    assert not kept.of(DEVICE).knows
+    teach(kept.of(DEVICE), [job("draft", 128)])
+    kept.save()
+    told = json.loads(path.read_text())
+    assert told["format"] == formats.current(Kind.CLOCK)
+    assert told["times"][key] == times
+    monkeypatch.setattr(clocks, "_key", lambda device: key)
+    assert Clocks(path).of(DEVICE).knows
+    assert Clocks(path).of(DEVICE).to_json() == times
+
+
+def test_what_a_later_version_learned_is_left_as_it_is(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("neural-style"), "propagate", True)
+    path = tmp_path / "clock.json"
+    later = json.dumps({"format": 99, "kinds": list(KINDS), "times": {}})
+    path.write_text(later)
+    kept = Clocks(path)
+    assert "later version" in caplog.text
+    teach(kept.of(DEVICE), [job("draft", 128)])
+    kept.save()
+    assert kept.of(DEVICE).knows
+    assert path.read_text() == later
 
 
 def test_where_nothing_can_be_written_nothing_fails(tmp_path: Path) -> None:

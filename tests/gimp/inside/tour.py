@@ -35,7 +35,7 @@ LONG = "a name of the kind that cameras, archives and careful people give to the
 _OWN = "-tour"
 """At the end of the names of procedures that this process makes for itself."""
 
-_SILENT = {"NEURAL_STYLE_ENGINE": "sleep 600"}
+SILENT = {"NEURAL_STYLE_ENGINE": "sleep 600"}
 _MISSING = {"NEURAL_STYLE_ENGINE_DIR": "/nowhere"}
 
 
@@ -51,10 +51,10 @@ def pages() -> list[Page]:
     with mock.patch.dict(os.environ, {"XDG_CONFIG_HOME": str(stage.FOLDER / "config")}):
         with mock.patch.dict(os.environ, _MISSING):
             found += walk.through(lambda: _filter(image, layer, style), _misses_engine)
-        with mock.patch.dict(os.environ, _SILENT):
+        with mock.patch.dict(os.environ, SILENT):
             found += walk.through(lambda: _filter(image, layer, style), _show_both)
             found += walk.through(lambda: _filter(image, layer, style), _fail)
-            found += walk.through(lambda: _restyle(image, layer))
+            found += walk.through(lambda: restyle(image, _painted(image, layer)))
             found += walk.through(lambda: _explore(image, layer, style))
             found += walk.through(lambda: _paint(image, layer))
         found += walk.through(_ask)
@@ -69,11 +69,17 @@ def _filter(image: Gimp.Image, layer: Gimp.Layer, style: Path) -> None:
     _cancelled(own, image, layer, config)
 
 
-def _restyle(image: Gimp.Image, layer: Gimp.Layer) -> None:
+def _painted(image: Gimp.Image, layer: Gimp.Layer) -> Gimp.Layer:
+    """A layer that a version has painted which had a setting more, with a long name."""
     wanted, painted = stage.order(image), stage.new_layer(image, "painted")
     look = wanted.look(layer)
-    result = Result(0, look.picture(), "cpu", seconds=0, trace=[], report={"settings": {}})
+    result = Result(0, look.picture(), "cpu", seconds=0, trace=[], report={"settings": {LONG: 1}})
     painted.attach_parasite(parasite.make(look, wanted, result))
+    return painted
+
+
+def restyle(image: Gimp.Image, painted: Gimp.Layer) -> None:
+    """Open the window of *Restyle…*; it must be cancelled."""
     with mock.patch.object(procedure, "RESTYLE", f"{procedure.RESTYLE}{_OWN}"):
         own = _own_procedure("plug-in-neural-style-restyle")
         _cancelled(own, image, painted, own.create_config())
