@@ -110,9 +110,8 @@ class Preview(Gtk.Box):
             return
         self._failure.say(str(error))
         self._painted_whole = None
-        with contextlib.suppress(Refusal):
-            if (look := self._look.result) is not None:
-                self._show_known(look)
+        if (look := self._look.result) is not None:
+            self._show_known(look)
 
     def close(self) -> None:
         """Give up what is being painted, and start nothing any more."""
@@ -237,6 +236,8 @@ class Preview(Gtk.Box):
         finally:
             again.drop()
         if look.shows_the_same(known, proof.whole_view(known)):
+            if self._failure.get_visible():  # what was missing may be there now
+                self._ask()
             return
         self._forget()
         self._looks[self._takes_whole] = again
@@ -380,20 +381,14 @@ class Preview(Gtk.Box):
 
     @property
     def _takes_whole(self) -> bool:
-        """Whether all of the layer is painted, whatever is selected.
-
-        Raises:
-            Refusal: as :func:`order.takes_whole_layer`.
-        """
-        return order.takes_whole_layer(self._image, self._config.get_property("regions") or [])
+        """Whether all of the layer is painted, whatever is selected."""
+        with contextlib.suppress(Refusal):  # where a region is missing nothing is painted, but the layer is shown
+            return order.takes_whole_layer(self._image, self._config.get_property("regions") or [])
+        return False
 
     @property
     def _look(self) -> Kept[Look]:
-        """The layer, read when somebody waits for it.
-
-        Raises:
-            Refusal: as :attr:`_takes_whole`, and whoever waits for it: it cannot be styled.
-        """
+        """The layer, read when somebody waits for it; that raises a Refusal where it cannot be styled."""
         whole = self._takes_whole
         return self._looks.setdefault(whole, Kept(partial(self._reading, whole)))
 
@@ -415,11 +410,7 @@ class Preview(Gtk.Box):
 
     def _show_before(self) -> None:
         """The picture as it is and, where nothing better is there yet, what is known of how it will be."""
-        try:
-            look = self._look
-        except Refusal as refusal:
-            self.fail(refusal)
-            return
+        look = self._look
         if look.result is not None:
             self._show_known(look.result)
         elif not self._work.is_busy:  # else it is shown by what reads it

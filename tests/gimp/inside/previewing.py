@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from unittest import mock
 
-from gi.repository import Gimp, Gio, GLib, Gtk
+from gi.repository import Gegl, Gimp, Gio, GLib, Gtk
 
 from plugin import log
 from plugin.gimp import pixbufs, proof
@@ -95,6 +95,27 @@ def test_what_nobody_expected_in_the_window_is_one_sentence_on_the_preview_and_i
 
     image.select_ellipse(Gimp.ChannelOps.REPLACE, 0, 0, 60, 40)  # so that there is a mask to show a proof through
     opened(_config(), image, [layer], use)
+
+
+def test_with_a_region_that_the_image_lacks_the_picture_is_shown_and_painted_once_there_is_one() -> None:
+    image = new_image()
+    layer = new_layer(image, "layer")
+    config = _config()
+    config.set_property("regions", ["sea"])
+
+    def use(preview: Preview) -> None:
+        wait(preview._failure.get_visible, "the sentence")
+        assert "no channel or layer “sea”" in preview._failure._label.get_text()
+        wait(lambda: preview._view._before is not None, "the picture")
+        preview._work.stop()
+        image.insert_channel(Gimp.Channel.new(image, "sea", 80, 64, 50, Gegl.Color.new("red")), None, 0)
+        preview._visited(preview.get_toplevel(), None)
+        wait(lambda: preview._painted_whole is not None or "is empty" in preview._failure._label.get_text(), "a proof")
+        config.set_property("regions", [""])
+        wait(lambda: preview._painted_whole is not None, "a proof")
+        assert not preview._failure.get_visible()
+
+    opened(config, image, [layer], use)
 
 
 def test_a_detail_is_as_large_as_suits_the_device_that_is_chosen() -> None:
