@@ -26,6 +26,9 @@ _LARGEST = 2**20
 _MOST = 20
 """Files of earlier processes that are kept, the newest ones."""
 
+_FRESH_SECONDS = 24 * 3600
+"""After it was written to last, a file is also kept so long: its process may still be there."""
+
 
 @cache
 def file() -> Path:
@@ -58,13 +61,14 @@ def to_file() -> None:
 
 def _remove_old() -> None:
     """Remove all but the newest files of earlier processes."""
-    aged = []
+    aged, fresh = [], time.time() - _FRESH_SECONDS
     for path in file().parent.glob(f"{locations.APPLICATION}*.log*"):
         with suppress(OSError):
             aged.append((path.stat().st_mtime, path))
-    for _age, path in sorted(aged, reverse=True)[_MOST:]:
+    for written, path in sorted(aged, reverse=True)[_MOST:]:
         with suppress(OSError):  # another process is quicker, or has it open on Windows
-            path.unlink()
+            if written < fresh:
+                path.unlink()
 
 
 def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

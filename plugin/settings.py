@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -121,6 +121,11 @@ def parse_blend(text: str) -> list[float]:
         ValueError: the end of a sentence.
     """
     return [_positive(part) for part in text.split(",")] if text.strip() else []
+
+
+def blend_text(weights: Sequence[float]) -> str:
+    """Numbers as :func:`parse_blend` reads them, to the last bit."""
+    return ",".join(repr(float(weight)).removesuffix(".0") for weight in weights)
 
 
 def _positive(text: str) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from gi.repository import Gimp, GimpUi, Gtk, Pango
 
-from plugin.gimp import access, output, restyle
+from plugin.gimp import access, output, restyle, surprises
 from plugin.gimp.explore import Explore
 from plugin.gimp.forecast import Forecast, Subject
 from plugin.gimp.gallery import Gallery
@@ -83,7 +83,8 @@ def run(
     access.name_widgets(window)
     size = window.get_preferred_size()[1]
     window.set_default_size(size.width, min(size.height, _MOST_HEIGHT))
-    confirmed = window.run()
+    with surprises.told_to(preview.fail):
+        confirmed = window.run()
     preview.close()
     forecast.close()
     if confirmed:

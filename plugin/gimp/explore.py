@@ -8,8 +8,8 @@ from typing import Any
 
 from gi.repository import Gdk, GdkPixbuf, GimpUi, Gtk, Pango
 
-from plugin import client, duration
-from plugin.gimp import access, forecast, order, pixbufs, proof
+from plugin import duration
+from plugin.gimp import access, forecast, order, pixbufs, proof, surprises
 from plugin.gimp.forecast import Subject
 from plugin.gimp.layers import Box, Look, Refusal
 from plugin.gimp.studio import Event, Studio
@@ -101,7 +101,8 @@ class Explore:
         for cell in self._cells.values():
             if cell.is_marked:  # so that the arrow keys lead away from the present settings
                 cell.take_focus()
-        response = self._dialog.run()
+        with surprises.told_to(self._fail):
+            response = self._dialog.run()
         self._run += 1
         self._studio.give_up()
         chosen = [cell.variation for cell in self._cells.values() if cell.is_chosen]
@@ -167,17 +168,18 @@ class Explore:
             return
         center = self._choose_values(wanted.settings)
         self._show(wanted.settings, center, look)
-        self._status.set_text(_("Preparing…"))
+        self._say(_("Preparing…"))
 
         def ready(hello: Hello) -> None:
             if run == self._run:
-                ask(proof.of_whole(wanted, look, proof.device(wanted.settings, hello.devices)).job)
+                ask(proof.of_whole(wanted, look, proof.device(wanted.settings.device, hello.devices)).job)
 
         def ask(job: Job) -> None:
             extent = [job.content.width, job.content.height]
             self._studio.estimate(
                 Estimate(0, [extent], [[0, 0]] * len(job.styles), job.settings, job.grey),
                 lambda answer: paint(job, answer) if run == self._run else None,
+                fail,
             )
 
         def paint(job: Job, answer: Estimated) -> None:
@@ -186,7 +188,11 @@ class Explore:
             self._studio.ask(Sweep(job, self._vary, center=center), self._tell, self._end)
             self._cells[self._waiting[0]].set_busy(True)
 
-        self._studio.start(ready, lambda error: self._fail(error) if run == self._run else None)
+        def fail(error: Exception) -> None:
+            if run == self._run:
+                self._fail(error)
+
+        self._studio.start(ready, fail)
 
     def _choose_values(self, present: Settings) -> list[int]:
         """What is tried of both settings; returns the place of the present ones."""
@@ -252,7 +258,7 @@ class Explore:
             done = len(self._cells) - len(self._waiting)
             text = _("Picture {number} of {count}, {left}")
             left = duration.left(event.seconds_left)
-            self._status.set_text(text.format(number=done + 1, count=len(self._cells), left=left))
+            self._say(text.format(number=done + 1, count=len(self._cells), left=left))
             if event.preview is not None and self._waiting:
                 self._cells[self._waiting[0]].show_emerging(pixbufs.of(event.preview))
 
@@ -261,15 +267,20 @@ class Explore:
             self._fail(error)
             return
         self._bar.set_fraction(1)
-        self._status.set_text("")
+        self._say("")
         self._choose()
 
-    def _fail(self, error: Refusal | client.EngineError | Exception) -> None:
+    def _fail(self, error: Exception) -> None:
+        """Paint nothing more, and say what went wrong, a sentence for a person."""
+        self._studio.give_up()
         for cell in self._cells.values():
             cell.set_busy(False)
         self._bar.set_fraction(0)
-        self._status.set_text(str(error))
-        self._status.set_tooltip_text(str(error))
+        self._say(str(error))
+
+    def _say(self, text: str) -> None:
+        self._status.set_text(text)
+        self._status.set_tooltip_text(text or None)
 
     def _take(self, variation: Variation) -> None:
         for name, value in variation.changed.items():
@@ -289,6 +300,7 @@ class Explore:
         self._studio.estimate(
             dataclasses.replace(asked, contents=asked.contents * count),
             lambda answer: self._add.set_tooltip_text(forecast.sentence(answer) or None),
+            lambda error: self._add.set_tooltip_text(forecast.not_known(error)),
         )
 
 

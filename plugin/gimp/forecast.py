@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from gi.repository import Gimp, GLib, GObject
 
@@ -19,7 +18,7 @@ _PAUSE_MILLISECONDS = 200
 """After a change: whoever drags a scale makes many."""
 
 _AGAIN_SECONDS = 2
-"""Between two questions about the same: meanwhile the engine learns from what it paints."""
+"""Between two questions about the same: meanwhile the engine learns from what it paints, or there is one again."""
 
 
 @dataclass(frozen=True)
@@ -66,17 +65,20 @@ class Forecast:
     def close(self) -> None:
         """Ask and say nothing more."""
         self._subject.config.disconnect(self._handler)
-        self._wait(None)
+        self._rest()
         self._number += 1
 
     def _change(self, _config: Gimp.ProcedureConfig, _property: GObject.ParamSpec) -> None:
-        self._wait(_PAUSE_MILLISECONDS)
+        self._wait(_PAUSE_MILLISECONDS, self._ask)
 
-    def _wait(self, milliseconds: int | None) -> None:
-        """Ask so much later, or not at all."""
+    def _wait(self, milliseconds: int, then: Callable[[], bool]) -> None:
+        self._rest()
+        self._timer = GLib.timeout_add(milliseconds, then)
+
+    def _rest(self) -> None:
         if self._timer:
             GLib.source_remove(self._timer)
-        self._timer = GLib.timeout_add(milliseconds, self._ask) if milliseconds else 0
+            self._timer = 0
 
     def _ask(self) -> bool:
         self._timer = 0
@@ -86,13 +88,27 @@ class Forecast:
         except Refusal:
             self._show("")  # whoever paints it will be told
         else:
-            self._studio.estimate(asked, partial(self._tell, self._number))
+            number = self._number
+            self._studio.estimate(
+                asked,
+                lambda answer: self._tell(number, sentence(answer)),
+                lambda error: self._tell(number, not_known(error)),
+            )
         return GLib.SOURCE_REMOVE
 
-    def _tell(self, number: int, answer: Estimated) -> None:
+    def _tell(self, number: int, text: str) -> None:
         if number == self._number:
-            self._show(sentence(answer))
-            self._wait(_AGAIN_SECONDS * 1000)
+            self._show(text)
+            self._wait(_AGAIN_SECONDS * 1000, self._ask_again)
+
+    def _ask_again(self) -> bool:
+        """Ask the engine that is there; to start one is for who wants something new."""
+        return self._ask() if self._studio.has_engine else GLib.SOURCE_CONTINUE
+
+
+def not_known(error: Exception) -> str:
+    """That it cannot be said how long it will take, and why."""
+    return _("How long it takes is not known. {reason}").format(reason=error)
 
 
 def sentence(answer: Estimated) -> str:

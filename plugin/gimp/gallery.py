@@ -110,7 +110,9 @@ class Gallery(Gtk.Box):
                 self.say(bad[0])
 
         if files:
-            self._background.ask(lambda: list(map(_problem, files)), use, urgent=True)
+            self._background.ask(
+                lambda: list(map(_problem, files)), use, lambda error: self.say(str(error)), urgent=True
+            )
 
     def _try(self, change: Callable[[], None]) -> None:
         self.say("")

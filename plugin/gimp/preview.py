@@ -32,10 +32,6 @@ _CALM_SECONDS = 0.15
 _KEY_STEP = 40
 """Pixels by which an arrow key moves a detail."""
 
-_DETAIL_SIDE = 400
-_DETAIL_SIDE_ELSEWHERE = 1024
-"""Pixels of a layer that a detail has at most, along either side, on a processor and on all else."""
-
 
 class Preview(Gtk.Box):
     """The preview pane. It starts when it is mapped; :meth:`close` ends what it does.
@@ -99,6 +95,23 @@ class Preview(Gtk.Box):
         self._is_paused = False
         self._ask()
         self._look_again()
+
+    def fail(self, error: Exception) -> None:
+        """Say what went wrong, a sentence for a person, in the place of a proof."""
+        if self._is_closed:
+            return
+        self._studio.give_up()
+        self._progress.set_fraction(0)
+        self._waiting.say("")
+        if isinstance(error, client.EngineMissing):
+            self._failure.say("")
+            self._missing.tell(str(error))
+            self._stack.set_visible_child_name("missing")
+            return
+        self._failure.say(str(error))
+        self._painted_whole = None
+        if (look := self._look.result) is not None:
+            self._show_known(look)
 
     def close(self) -> None:
         """Give up what is being painted, and start nothing any more."""
@@ -176,7 +189,7 @@ class Preview(Gtk.Box):
     def _begin(self) -> None:
         if self._config.get_property(IS_ON):
             self._waiting.say(_("Starting the engine…"))
-            self._studio.start(self._ready, self._failed)
+            self._studio.start(self._ready, self.fail)
 
     def _ready(self, hello: Hello) -> None:
         if self._is_closed:
@@ -223,6 +236,8 @@ class Preview(Gtk.Box):
         finally:
             again.drop()
         if look.shows_the_same(known, proof.whole_view(known)):
+            if self._failure.get_visible():  # what was missing may be there now
+                self._ask()
             return
         self._forget()
         self._looks[self._takes_whole] = again
@@ -272,7 +287,7 @@ class Preview(Gtk.Box):
                 selected = not self._takes_whole and not Gimp.Selection.is_empty(self._image)
                 box = layers.box(self._source, selected, self._part)
             except Refusal as refusal:
-                self._failed(refusal)
+                self.fail(refusal)
                 return
             self._center = (box.x + box.width / 2, box.y + box.height / 2)
         self._view.can_pan = self._center is not None
@@ -325,7 +340,7 @@ class Preview(Gtk.Box):
         try:
             yield from work
         except Refusal as refusal:
-            self._failed(refusal)
+            self.fail(refusal)
 
     def _asking(self, devices: dict[str, str]) -> Pieces[None]:
         kept = self._look
@@ -359,27 +374,21 @@ class Preview(Gtk.Box):
         wanted = order.of_config(
             self._image, self._config, lambda source: read[style.key(source)] if source else style.read(source)
         )
-        device = proof.device(wanted.settings, devices)
+        device = proof.device(wanted.settings.device, devices)
         if self._center is None:
             return proof.of_whole(wanted, look, device)
         return proof.of_detail(wanted, look, device, self._detail(look))
 
     @property
     def _takes_whole(self) -> bool:
-        """Whether all of the layer is painted, whatever is selected.
-
-        Raises:
-            Refusal: as :func:`order.takes_whole_layer`.
-        """
-        return order.takes_whole_layer(self._image, self._config.get_property("regions") or [])
+        """Whether all of the layer is painted, whatever is selected."""
+        with contextlib.suppress(Refusal):  # where a region is missing nothing is painted, but the layer is shown
+            return order.takes_whole_layer(self._image, self._config.get_property("regions") or [])
+        return False
 
     @property
     def _look(self) -> Kept[Look]:
-        """The layer, read when somebody waits for it.
-
-        Raises:
-            Refusal: as :attr:`_takes_whole`, and whoever waits for it: it cannot be styled.
-        """
+        """The layer, read when somebody waits for it; that raises a Refusal where it cannot be styled."""
         whole = self._takes_whole
         return self._looks.setdefault(whole, Kept(partial(self._reading, whole)))
 
@@ -391,7 +400,7 @@ class Preview(Gtk.Box):
     def _detail(self, look: Look) -> Box:
         """What is seen of the layer at 100 %."""
         assert self._center is not None
-        largest = _DETAIL_SIDE if next(iter(self._devices or {"cpu": ""})) == "cpu" else _DETAIL_SIDE_ELSEWHERE
+        largest = proof.detail_side(proof.device(self._config.get_property("device"), self._devices or {"cpu": ""}))
         width, height = (min(side, largest) for side in self._view.room)
         width, height = min(width, look.box.width), min(height, look.box.height)
         x, y = (round(self._center[0] - width / 2), round(self._center[1] - height / 2))
@@ -401,11 +410,7 @@ class Preview(Gtk.Box):
 
     def _show_before(self) -> None:
         """The picture as it is and, where nothing better is there yet, what is known of how it will be."""
-        try:
-            look = self._look
-        except Refusal as refusal:
-            self._failed(refusal)
-            return
+        look = self._look
         if look.result is not None:
             self._show_known(look.result)
         elif not self._work.is_busy:  # else it is shown by what reads it
@@ -446,24 +451,7 @@ class Preview(Gtk.Box):
     def _ended(self, error: Exception | None) -> None:
         self._progress.set_fraction(0)
         if error is not None:
-            self._failed(error)
-
-    def _failed(self, error: Exception) -> None:
-        if self._is_closed:
-            return
-        self._studio.give_up()
-        self._progress.set_fraction(0)
-        self._waiting.say("")
-        if isinstance(error, client.EngineMissing):
-            self._failure.say("")
-            self._missing.tell(str(error))
-            self._stack.set_visible_child_name("missing")
-            return
-        self._failure.say(str(error))
-        self._painted_whole = None
-        with contextlib.suppress(Refusal):
-            if (look := self._look.result) is not None:
-                self._show_known(look)
+            self.fail(error)
 
 
 def _cut(picture: GdkPixbuf.Pixbuf, box: Box, shown: Box) -> GdkPixbuf.Pixbuf:

@@ -10,7 +10,7 @@ from plugin.gimp import layers
 from plugin.gimp.layers import Box, Look, View
 from plugin.gimp.order import Order
 from plugin.protocol import Job, Mask, Whole
-from plugin.settings import Settings, parse_blend, working_size
+from plugin.settings import blend_text, parse_blend, working_size
 
 CONTENT_SIZE = 512
 """Long side in pixels of what is sent of a layer, and shown."""
@@ -28,6 +28,10 @@ _MARGIN = 32
 _SMALLEST_DETAIL = 64
 """Pixels at the working size that a detail has with its margins along its sides, at least."""
 
+_DETAIL_SIDES = {"cpu": 400}
+_DETAIL_SIDE = 1024
+"""Pixels of a layer that a detail has at most, along either side, on a processor and on all else."""
+
 _PREVIEW_SECONDS = 0.25
 
 
@@ -41,9 +45,14 @@ class Proof:
     shown: Box
 
 
-def device(settings: Settings, devices: dict[str, str]) -> str:
-    """The kind of device that the engine will choose among those it has."""
-    return next(iter(devices)) if settings.device == "auto" else settings.device
+def device(chosen: str, devices: dict[str, str]) -> str:
+    """The kind of device that the engine will take where :attr:`Settings.device` is this, of those that it has."""
+    return next(iter(devices)) if chosen == "auto" else chosen
+
+
+def detail_side(device: str) -> int:
+    """Pixels of a layer that a detail has at most along either side: what such a device paints in some seconds."""
+    return _DETAIL_SIDES.get(device, _DETAIL_SIDE)
 
 
 def whole_view(look: Look) -> View:
@@ -77,7 +86,7 @@ def of_detail(order: Order, look: Look, device: str, shown: Box) -> Proof | None
         given,
         size=size,
         quality=_QUICKER.get(given.quality, given.quality) if device == "cpu" else given.quality,
-        blend=",".join(f"{weights[place]:g}" for place in wanted) if weights else "",
+        blend=blend_text([weights[place] for place in wanted]) if weights else "",
         tileable=False,
     )
     job = dataclasses.replace(

@@ -6,21 +6,24 @@ on GTK's main loop.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import itertools
+import logging
 import queue
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias
 
 from gi.repository import GLib
 
-from plugin import client
+from plugin import client, threads
 from plugin.protocol import Cell, Estimate, Estimated, Hello, Job, Progress, Result, Sweep, Swept
 
 Event: TypeAlias = Progress | Result | Cell | Swept
+
+_log = logging.getLogger("neural-style.studio")
 
 
 @dataclass(frozen=True)
@@ -54,8 +57,12 @@ class Studio:
         self._closing = False
         self._engine: client.Engine | None = None
         self._is_ready = False
-        self._thread = threading.Thread(target=self._work, daemon=True)
-        self._thread.start()
+        self._thread = threads.start(self._work)
+
+    @property
+    def has_engine(self) -> bool:
+        """Whether there is an engine that can be asked at once."""
+        return self._ready_engine() is not None
 
     def start(
         self,
@@ -102,34 +109,37 @@ class Studio:
         with self._changed:
             is_sent = given_up is not self._asked
             self._asked = None
-            engine = self._engine if self._is_ready else None
+        engine = self._ready_engine()
         if given_up is not None and is_sent and engine is not None:
             # The pipe may be full of the very job that is given up.
-            threading.Thread(target=engine.cancel, args=(given_up.id,), daemon=True).start()
+            threads.start(partial(engine.cancel, given_up.id))
 
     def stop(self) -> None:
         """End the job that is being painted with what is there now, as its Result."""
-        with self._changed:
-            engine = self._engine if self._is_ready else None
+        engine = self._ready_engine()
         if self._wanted is not None and engine is not None:
-            threading.Thread(target=engine.stop, args=(self._wanted.id,), daemon=True).start()
+            threads.start(partial(engine.stop, self._wanted.id))
 
-    def estimate(self, asked: Estimate, on_answer: Callable[[Estimated], None]) -> None:
+    def estimate(
+        self, asked: Estimate, on_answer: Callable[[Estimated], None], on_failure: Callable[[Exception], None]
+    ) -> None:
         """Ask how long jobs would take, beside whatever is being painted; it is answered as soon as an engine is there.
 
-        One that does not start or dies answers nothing; whoever paints will be told.
+        Args:
+            on_failure: called instead, with a :class:`client.EngineError`, where the engine does not start or dies.
         """
-        with self._changed:
-            engine = self._engine if self._is_ready else None
+        engine = self._ready_engine()
         if engine is None:
-            self.start(lambda hello: self.estimate(asked, on_answer))
-        else:
-            # The pipe may be full of a job.
-            threading.Thread(target=self._answer, args=(engine, asked, on_answer), daemon=True).start()
+            self.start(lambda hello: self.estimate(asked, on_answer, on_failure), on_failure)
+            return
 
-    def _answer(self, engine: client.Engine, asked: Estimate, on_answer: Callable[[Estimated], None]) -> None:
-        with contextlib.suppress(client.EngineError):
+        def answer() -> None:
             GLib.idle_add(self._unless_closed, on_answer, engine.estimate(asked))
+
+        def fail(error: Exception) -> None:
+            GLib.idle_add(self._unless_closed, on_failure, _sentence(error))
+
+        threads.start(answer, fail)  # the pipe may be full of a job
 
     def run(self, work: Job | Sweep) -> Iterator[Event]:
         """Paint and yield the events; between them the main loop goes on, so that windows stay alive.
@@ -171,23 +181,33 @@ class Studio:
         self.close()
 
     def _work(self) -> None:
-        """In the thread: keep an engine and do the newest request, until the end is asked for."""
+        """In the thread: keep an engine and do the newest request, until the end is asked for.
+
+        Whatever goes wrong, expected or not, whoever waits for it is told, and the next request begins anew.
+        """
         while self._wait():
+            request: _Request | None = None
+            failure: Exception | None = None
             try:
                 engine = self._living() or self._start()
+                for on_ready, _ in self._take_starts():
+                    GLib.idle_add(self._unless_closed, on_ready, engine.hello)
+                if (request := self._take()) is not None:
+                    self._do(engine, request)
             except client.JobCancelled:
                 continue
-            except client.EngineError as error:
+            except client.JobFailed as error:
+                failure = error
+            except Exception as error:
+                failure = _sentence(error)
+                if failure is not error:
+                    _log.exception("the engine's thread was surprised")
                 self._stop()
                 for _, on_failure in self._take_starts():
-                    GLib.idle_add(self._unless_closed, on_failure, error)
-                if (request := self._take()) is not None:
-                    GLib.idle_add(self._end, request, error)
-                continue
-            for on_ready, _ in self._take_starts():
-                GLib.idle_add(self._unless_closed, on_ready, engine.hello)
-            if (request := self._take()) is not None:
-                self._do(engine, request)
+                    GLib.idle_add(self._unless_closed, on_failure, failure)
+                request = request or self._take()
+            if request is not None:
+                GLib.idle_add(self._end, request, failure)
         self._stop()
 
     def _wait(self) -> bool:
@@ -205,6 +225,12 @@ class Studio:
         with self._changed:
             request, self._asked = self._asked, None
             return request
+
+    def _ready_engine(self) -> client.Engine | None:
+        """The engine, where it has said that it is ready and has not died since."""
+        with self._changed:
+            engine = self._engine if self._is_ready else None
+        return engine if engine is not None and engine.is_alive else None
 
     def _living(self) -> client.Engine | None:
         """The engine, unless it has died since it was used last."""
@@ -233,23 +259,18 @@ class Studio:
         with self._changed:
             engine, self._engine, self._is_ready = self._engine, None, False
         if engine is not None:
+            engine.kill()  # whoever waits is not kept waiting for its goodbye
             engine.close()
 
     def _do(self, engine: client.Engine, request: _Request) -> None:
-        """Let the engine answer a request, and see what comes of it."""
+        """Let the engine answer a request.
+
+        Raises:
+            client.EngineError, client.JobCancelled: as :meth:`client.Engine.run`.
+        """
         work = request.work
-        failure: Exception | None = None
-        try:
-            for event in engine.run(work) if isinstance(work, Job) else engine.sweep(work):
-                GLib.idle_add(self._tell, request, event)
-        except client.JobCancelled:
-            return
-        except client.JobFailed as error:
-            failure = error
-        except client.EngineError as error:
-            self._stop()
-            failure = error
-        GLib.idle_add(self._end, request, failure)
+        for event in engine.run(work) if isinstance(work, Job) else engine.sweep(work):
+            GLib.idle_add(self._tell, request, event)
 
     def _tell(self, request: _Request, event: Event) -> bool:
         """On the main loop, once."""
@@ -267,3 +288,8 @@ class Studio:
         if not self._closing:
             tell(what)
         return GLib.SOURCE_REMOVE
+
+
+def _sentence(error: Exception) -> client.EngineError:
+    """What to tell a person of an error."""
+    return error if isinstance(error, client.EngineError) else client.unexpected(error)

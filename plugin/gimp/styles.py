@@ -18,6 +18,9 @@ _ARGUMENTS = ("style", "style-layer", "style-image", "more-styles", "blend", "re
 _EVEN = 50.0
 """What every style counts where nobody said otherwise."""
 
+_LEAST, _MOST = 1.0, 100.0
+"""What a row's scale goes from and to."""
+
 _SIZE = 32
 """Pixels of a row's picture."""
 
@@ -27,7 +30,10 @@ _MOST_ROWS = 3
 
 @dataclass(frozen=True)
 class Entry:
-    """One style: where it comes from, how much it counts beside the others, and its region's name."""
+    """One style: where it comes from, how much it counts beside the others, and its region's name.
+
+    ``share`` is a number above 0 as the argument ``blend`` has it, which only means something beside the others'.
+    """
 
     source: Source
     share: float = _EVEN
@@ -42,7 +48,8 @@ class Entry:
 class StyleList(GObject.Object):
     """The styles among the arguments as one list of entries, at least one. It says ``changed`` whoever changes them.
 
-    ``row`` is the entry that :meth:`take` gives another style.
+    ``row`` is the entry that :meth:`take` gives another style. Nothing is written before something is changed, but the
+    first of the starter styles where there is none.
     """
 
     __gsignals__ = {"changed": (GObject.SignalFlags.RUN_FIRST, None, ())}  # noqa: RUF012
@@ -59,14 +66,9 @@ class StyleList(GObject.Object):
     def entries(self) -> list[Entry]:
         """The styles in their order."""
         sources = style.chosen(self._config)
-        try:
-            shares = settings.parse_blend(self._config.get_property("blend") or "")
-        except ValueError:
-            shares = []
-        if len(shares) != len(sources):
+        shares = self._shares()
+        if shares is None or len(shares) != len(sources):
             shares = [_EVEN] * len(sources)
-        if shares and max(shares) > 100:
-            shares = [100 * share / max(shares) for share in shares]
         regions = [*(self._config.get_property("regions") or []), *[""] * len(sources)]
         return [
             Entry(source or Gio.File.new_for_path(str(starters.FIRST)), share, region)
@@ -81,12 +83,13 @@ class StyleList(GObject.Object):
         if any(not isinstance(entry.source, Gio.File) for entry in more):
             raise Refusal(_("Only one style can be an open layer or image; save the other one as a file first."))
         self.row = ordered.index(current)
-        shares = [round(max(1.0, entry.share), 1) for entry in ordered]
-        blend = ",".join(f"{share:g}" for share in shares) if set(shares) != {_EVEN} else ""
+        shares = [entry.share for entry in ordered]
+        shortest = [] if set(shares) == {_EVEN} else shares
         with self._config.freeze_notify():
             style.choose(self._config, first.source)
             self._config.set_property("more-styles", [entry.source.get_uri() for entry in more])
-            self._config.set_property("blend", blend)
+            if self._shares() not in (shares, shortest):
+                self._config.set_property("blend", settings.blend_text(shortest))
             self._config.set_property("regions", [entry.region for entry in ordered])
 
     def take(self, source: Source) -> None:
@@ -103,7 +106,9 @@ class StyleList(GObject.Object):
         Raises:
             Refusal: there would be two that are open in GIMP.
         """
-        self.entries = [*self.entries, *map(Entry, sources)]
+        entries = self.entries
+        share = _EVEN / _scale_of(entries)
+        self.entries = [*entries, *(Entry(source, share) for source in sources)]
 
     def remove(self, row: int) -> None:
         """Take a style off the list, which has another one."""
@@ -121,6 +126,13 @@ class StyleList(GObject.Object):
         entries[row] = replace(entries[row], **values)  # type: ignore[arg-type]
         self.entries = entries
 
+    def _shares(self) -> list[float] | None:
+        """The numbers in ``blend``, which may be more or fewer than the styles; None where it has something else."""
+        try:
+            return settings.parse_blend(self._config.get_property("blend") or "")
+        except ValueError:
+            return None
+
     def _notice(self, *_: object) -> None:
         sources = style.chosen(self._config)
         self.row = min(self.row, len(sources) - 1)
@@ -134,6 +146,12 @@ class StyleList(GObject.Object):
         return GLib.SOURCE_REMOVE
 
 
+def _scale_of(entries: Sequence[Entry]) -> float:
+    """What shares are multiplied with, so that the largest one is on a row's scale."""
+    largest = max(entry.share for entry in entries)
+    return 1.0 if _LEAST <= largest <= _MOST else _MOST / largest
+
+
 class StyleRows(Gtk.ScrolledWindow):
     """A row for each style; the selected one is what a click in the gallery changes."""
 
@@ -142,11 +160,9 @@ class StyleRows(Gtk.ScrolledWindow):
         self._styles, self._background = styles, background
         names = [item.get_name() for item in (*image.get_channels(), *layers.every_layer(image))]
         self._places = {"": _("Everywhere"), layers.SELECTION: _("Selection")} | {name: name for name in names}
-        # What was chosen for another image may not be here, and what is not shown must not be asked for.
-        styles.entries = [
-            entry if entry.region in self._places else replace(entry, region="") for entry in styles.entries
-        ]
         self._shown: list[Entry] = []
+        self._scale = 1.0
+        """Of their shares, the same for as long as the person moves one."""
         self._list = Gtk.ListBox(selection_mode=Gtk.SelectionMode.BROWSE)
         self._list.connect("row-selected", self._select)
         self.add(self._list)
@@ -162,7 +178,7 @@ class StyleRows(Gtk.ScrolledWindow):
             return
         if len(entries) > max(len(self._shown), _MOST_ROWS):
             GLib.idle_add(self._show_last, priority=GLib.PRIORITY_LOW)  # what was added is seen
-        self._shown = entries
+        self._shown, self._scale = entries, _scale_of(entries)
         for child in self._list.get_children():
             child.destroy()
         for row, entry in enumerate(entries):
@@ -207,12 +223,16 @@ class StyleRows(Gtk.ScrolledWindow):
         return made
 
     def _share(self, row: int, share: float) -> Gtk.Widget:
-        adjustment = Gtk.Adjustment(value=share, lower=1, upper=100, step_increment=1, page_increment=10)
+        value = share * self._scale
+        adjustment = Gtk.Adjustment(value=value, lower=_LEAST, upper=_MOST, step_increment=1, page_increment=10)
         scale = Gtk.Scale(adjustment=adjustment, digits=0, value_pos=Gtk.PositionType.RIGHT, width_request=120)
         scale.set_tooltip_text(_("How much this style counts beside the others"))
         scale.get_accessible().set_name(_("How much this style counts beside the others"))
-        adjustment.connect("value-changed", lambda adjustment: self._change(row, share=adjustment.get_value()))
+        adjustment.connect("value-changed", self._change_share, row)
         return scale
+
+    def _change_share(self, adjustment: Gtk.Adjustment, row: int) -> None:
+        self._change(row, share=float(f"{adjustment.get_value() / self._scale:.4g}"))
 
     def _region(self, row: int, region: str) -> Gtk.Widget:
         place = Gtk.ComboBoxText(tooltip_text=_("Where this style is wanted"))
@@ -220,7 +240,9 @@ class StyleRows(Gtk.ScrolledWindow):
         (text,) = place.get_cells()
         text.set_property("ellipsize", Pango.EllipsizeMode.END)
         text.set_property("width-chars", 10)
-        for name, label in self._places.items():
+        # What was chosen for another image may not be here; who paints it refuses, until the person chooses another.
+        missing = {} if region in self._places else {region: _("Missing: {name}").format(name=region)}
+        for name, label in (self._places | missing).items():
             place.append(name, label)
         place.set_active_id(region)
         place.connect("changed", lambda place: self._change(row, region=place.get_active_id()))
@@ -238,9 +260,9 @@ class StyleRows(Gtk.ScrolledWindow):
 
 
 def _alike(first: Sequence[Entry], second: Sequence[Entry]) -> bool:
-    """Whether two lists show the same; a share is shown without decimals."""
-    return [(entry.key, round(entry.share), entry.region) for entry in first] == [
-        (entry.key, round(entry.share), entry.region) for entry in second
+    """Whether two lists show the same."""
+    return [(entry.key, entry.share, entry.region) for entry in first] == [
+        (entry.key, entry.share, entry.region) for entry in second
     ]
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import queue
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -12,8 +12,11 @@ from typing import Any, TypeVar
 
 from gi.repository import GdkPixbuf, Gimp, Gio, GLib
 
+from plugin import client, threads
 from plugin.gimp.style import Source, is_gone, title
 from plugin.words import _
+
+_log = logging.getLogger("neural-style.thumbnails")
 
 _LARGEST_AREA = 100_000_000
 """Pixels; some formats have no way to a small version but through all of them."""
@@ -39,20 +42,35 @@ class Background:
         self._tasks: queue.PriorityQueue[tuple[int, int, Callable[[], bool] | None]] = queue.PriorityQueue()
         self._numbers = itertools.count()
         self._closed = False
-        threading.Thread(target=self._work, daemon=True).start()
+        threads.start(self._work)
 
-    def ask(self, function: Callable[[], _Result], on_done: Callable[[_Result], None], *, urgent: bool = False) -> None:
-        """Call ``function``, which must not raise, in the thread and ``on_done`` with its result on the main loop."""
-        self._tasks.put((0 if urgent else 1, next(self._numbers), partial(self._tell, on_done, function)))
+    def ask(
+        self,
+        function: Callable[[], _Result],
+        on_done: Callable[[_Result], None],
+        on_failure: Callable[[client.EngineError], None],
+        *,
+        urgent: bool = False,
+    ) -> None:
+        """Call ``function`` in the thread and ``on_done`` with its result on the main loop.
+
+        Args:
+            on_failure: called instead with a sentence for a person where the function raises, which the log has.
+        """
+        self._tasks.put((0 if urgent else 1, next(self._numbers), partial(self._tell, function, on_done, on_failure)))
 
     def thumbnail(
         self, source: Source, on_done: Callable[[Thumbnail], None], size: int, *, urgent: bool = False
     ) -> None:
         """Make a small version of a style, ``size`` of the screen's pixels wide and high."""
+
+        def fail(error: client.EngineError) -> None:
+            on_done(Thumbnail(None, _("No preview"), str(error)))
+
         if isinstance(source, Gio.File):
-            self.ask(partial(_of_file, source, size), on_done, urgent=urgent)
+            self.ask(partial(_of_file, source, size), on_done, fail, urgent=urgent)
         else:  # what is open only GIMP has, and its library is for the main thread
-            GLib.idle_add(self._tell, on_done, partial(_of_open, source, size), priority=GLib.PRIORITY_LOW)
+            GLib.idle_add(self._tell, partial(_of_open, source, size), on_done, fail, priority=GLib.PRIORITY_LOW)
 
     def close(self) -> None:
         """Tell nobody anything any more, and end the thread."""
@@ -63,9 +81,15 @@ class Background:
         while (task := self._tasks.get()[2]) is not None and not self._closed:
             task()
 
-    def _tell(self, on_done: Callable[[Any], None], function: Callable[[], Any]) -> bool:
+    def _tell(
+        self, function: Callable[[], Any], on_done: Callable[[Any], None], on_failure: Callable[[Any], None]
+    ) -> bool:
         if not self._closed:
-            GLib.idle_add(self._call, on_done, function())
+            try:
+                GLib.idle_add(self._call, on_done, function())
+            except Exception as error:
+                _log.exception("%s was not expected to fail", function)
+                GLib.idle_add(self._call, on_failure, client.unexpected(error))
         return GLib.SOURCE_REMOVE
 
     def _call(self, on_done: Callable[[Any], None], result: Any) -> bool:

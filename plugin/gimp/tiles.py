@@ -203,6 +203,9 @@ class FolderPage(Page):
 
     def _list(self) -> None:
         asked = self.folder
+        self._hint.set_label(_("Looking for pictures…"))
+        self.fill([])
+        self._rest.set_visible(False)
 
         def show(found: list[Gio.File] | str) -> None:
             if self.folder == asked:
@@ -213,7 +216,7 @@ class FolderPage(Page):
                 self._rest.set_text(sentence.format(shown=_MOST, count=len(files)))
                 self._rest.set_visible(len(files) > _MOST)
 
-        self._background.ask(partial(_pictures_in, Gio.File.new_for_uri(asked)), show)
+        self._background.ask(partial(_pictures_in, Gio.File.new_for_uri(asked)), show, lambda error: show(str(error)))
 
 
 class OpenPage(Page):

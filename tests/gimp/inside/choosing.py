@@ -9,10 +9,10 @@ from functools import partial
 from pathlib import Path
 from unittest import mock
 
-from gi.repository import GdkPixbuf, Gimp, GimpUi, Gio, GLib, Gtk
+from gi.repository import GdkPixbuf, Gimp, GimpUi, Gio, Gtk
 
-from plugin import locations, presets, recent, starters
-from plugin.gimp import questions, tiles
+from plugin import locations, log, presets, recent, starters
+from plugin.gimp import gallery, order, questions, thumbnails, tiles
 from plugin.gimp.gallery import Gallery
 from plugin.gimp.layers import Refusal
 from plugin.gimp.presets import PresetBar
@@ -22,6 +22,8 @@ from plugin.gimp.tiles import Page, Tile
 from plugin.presets import Preset
 from plugin.settings import Settings
 from tests.gimp.inside.stage import FOLDER, STYLE, new_image, new_layer
+from tests.gimp.inside.studio import wait
+from tests.gimp.inside.walk import below
 
 _CONFIG = FOLDER / "config-of-styles"
 _POPPIES = starters.FOLDER / "hokusai_poppies.jpg"
@@ -33,15 +35,6 @@ def _config() -> Gimp.ProcedureConfig:
 
 def _file(path: Path) -> Gio.File:
     return Gio.File.new_for_path(str(path))
-
-
-def _until(ready: Callable[[], object]) -> None:
-    """Let the main loop go on until something is so."""
-    tired: list[bool] = []
-    GLib.timeout_add_seconds(60, tired.append, True)
-    while not ready():
-        GLib.MainContext.default().iteration(True)
-        assert not tired
 
 
 @contextmanager
@@ -94,13 +87,13 @@ def test_a_list_of_styles_is_the_arguments() -> None:
     styles = StyleList(config)
     heard: list[None] = []
     styles.connect("changed", lambda styles: heard.append(None))
-    assert [(entry.share, entry.region) for entry in styles.entries] == [(100, ""), (100 / 3, "sky")]
+    assert [(entry.share, entry.region) for entry in styles.entries] == [(150, ""), (50, "sky")]
 
     styles.add([_file(starters.FIRST)])
-    assert config.get_property("blend") == "100,33.3,50"
+    assert config.get_property("blend") == "150,50,75"
     assert config.get_property("more-styles") == [_POPPIES.as_uri(), starters.FIRST.as_uri()]
-    styles.change(0, share=50.0)
-    styles.change(1, share=50.0)
+    for row in range(3):
+        styles.change(row, share=50.0)
     assert config.get_property("blend") in ("", None)
     styles.remove(0)
     assert config.get_property("style").get_path() == str(_POPPIES)
@@ -111,7 +104,7 @@ def test_a_list_of_styles_is_the_arguments() -> None:
     for name, value in (("style", None), ("more-styles", []), ("regions", []), ("blend", "")):  # as a reset does
         config.set_property(name, value)
     assert styles.row == 0
-    _until(lambda: config.get_property("style") is not None)
+    wait(lambda: config.get_property("style") is not None)
     assert config.get_property("style").get_path() == str(starters.FIRST)
 
 
@@ -142,20 +135,73 @@ def test_what_is_open_goes_first_and_only_one_of_it() -> None:
     assert (config.get_property("style-layer"), config.get_property("more-styles")) == (None, [])
 
 
-def test_regions_of_another_image_are_left_out_of_the_rows() -> None:
+@contextmanager
+def _rows(config: Gimp.ProcedureConfig, image: Gimp.Image) -> Iterator[tuple[StyleList, StyleRows]]:
+    GimpUi.init("tests")
+    styles, background = StyleList(config), Background()
+    window, rows = Gtk.Window(), StyleRows(styles, image, background)
+    window.add(rows)
+    window.show_all()
+    try:
+        yield styles, rows
+    finally:
+        window.destroy()
+        background.close()
+
+
+def _places(rows: StyleRows) -> list[Gtk.ComboBoxText]:
+    return list(below(rows, Gtk.ComboBoxText))
+
+
+def _shares(rows: StyleRows) -> list[Gtk.Adjustment]:
+    return [scale.get_adjustment() for scale in below(rows, Gtk.Scale)]
+
+
+def test_a_region_that_this_image_lacks_is_shown_as_missing_until_another_is_chosen() -> None:
     image = new_image()
     new_layer(image, "sky")
     config = _config()
+    config.set_property("style", _file(STYLE))
     config.set_property("more-styles", [str(_POPPIES)])
     config.set_property("regions", ["sky", "sea"])
-    styles = StyleList(config)
-    background = Background()
-    GimpUi.init("tests")
-    rows = StyleRows(styles, image, background)
-    assert config.get_property("regions") == ["sky", ""]
-    assert config.get_property("style").get_path() == str(starters.FIRST)
-    rows.destroy()
-    background.close()
+    with _rows(config, image) as (_, rows):
+        assert [place.get_active_text() for place in _places(rows)] == ["sky", "Missing: sea"]
+        assert config.get_property("regions") == ["sky", "sea"]
+        sentence = ""
+        try:
+            order.of_config(image, config)
+        except Refusal as refusal:
+            sentence = str(refusal)
+        assert "no channel or layer “sea”" in sentence
+        _places(rows)[1].set_active_id("")
+        assert config.get_property("regions") == ["sky", ""]
+        assert len(order.of_config(image, config).regions) == 2
+
+
+def test_only_the_share_that_a_person_changes_is_changed() -> None:
+    image = new_image()
+    for blend, shown, share, changed in (
+        ("0.2,0.8", [25, 100], 50, "0.4,0.8"),
+        ("1000,1", [100, 1], 50, "1000,500"),
+        ("60, 40.25", [60, 40.25], 80, "60,80"),
+        ("", [50, 50], 25, "50,25"),
+    ):
+        config = _config()
+        config.set_property("style", _file(STYLE))
+        config.set_property("more-styles", [str(_POPPIES)])
+        config.set_property("blend", blend)
+        with _rows(config, image) as (styles, rows):
+            assert [share.get_value() for share in _shares(rows)] == shown, blend
+            styles.take(_file(starters.FIRST))
+            _places(rows)[0].set_active_id("selection")
+            assert (config.get_property("blend") or "") == blend, "something else was changed"
+            touched = _shares(rows)[blend != "0.2,0.8"]
+            touched.set_value(share)
+            assert touched in _shares(rows), "the scale was made anew under the pointer"
+            assert config.get_property("blend") == changed
+            touched.set_value(30)
+            touched.set_value(share)
+            assert config.get_property("blend") == changed
 
 
 def test_the_gallery_takes_what_is_there_and_says_what_is_not() -> None:
@@ -177,7 +223,7 @@ def test_the_gallery_takes_what_is_there_and_says_what_is_not() -> None:
         assert config.get_property("style").get_path() == str(_POPPIES)
 
         missing, damaged = used.tiles
-        _until(lambda: missing.trouble and "No preview" in _words(damaged))
+        wait(lambda: missing.trouble and "No preview" in _words(damaged))
         assert "Not found" in _words(missing)
         assert "broken.jpg” cannot be shown here" in damaged.get_tooltip_text()
         _click(used, "gone.png")
@@ -204,7 +250,7 @@ def test_a_folder_of_too_many_pictures_says_how_many_there_are() -> None:
         with mock.patch.object(tiles, "_MOST", most), _gallery(_config()) as (_, gallery):
             page = _pages(gallery)[2]
             _, rest, _ = page.get_children()
-            _until(partial(len, page.flow))
+            wait(partial(len, page.flow))
             assert len(page.tiles) == most
             assert (rest.get_text() if rest.get_visible() else "") == said
 
@@ -217,14 +263,59 @@ def test_dropped_files_become_styles_and_are_remembered_and_others_are_told() ->
     config = _config()
     with _gallery(config) as (styles, gallery):
         _drop(gallery, one, text, two)
-        _until(lambda: len(styles.entries) == 2)
+        wait(lambda: len(styles.entries) == 2)
         assert [entry.key for entry in styles.entries] == [one.as_uri(), two.as_uri()]
-        _until(lambda: _message(gallery))
+        wait(lambda: _message(gallery))
         assert _message(gallery) == "“notes.txt” is no picture; choose another file."
         assert recent.load().styles[:2] == (one.as_uri(), two.as_uri())
         _drop(gallery, FOLDER / "nowhere.png")
-        _until(lambda: "nowhere.png" in _message(gallery))
+        wait(lambda: "nowhere.png" in _message(gallery))
         assert len(styles.entries) == 2
+
+
+def test_a_surprise_about_one_style_is_told_and_the_gallery_goes_on() -> None:
+    log.to_file()
+    bad, good = FOLDER / "surprising.jpg", FOLDER / "good.jpg"
+    folder = FOLDER / "surprising"
+    folder.mkdir()
+    for path in (bad, good, folder / "inside.jpg"):
+        path.write_bytes(STYLE.read_bytes())
+    sentence = f"Neural Style failed unexpectedly (MemoryError: a surprise); there is more in {log.file()}."
+
+    def surprised(real: Callable[..., object]) -> Callable[..., object]:
+        def wrapped(file: Gio.File, *more: object) -> object:
+            if "surprising" in file.get_uri():
+                raise MemoryError("a surprise")
+            return real(file, *more)
+
+        return wrapped
+
+    config = _config()
+    with (
+        mock.patch.object(thumbnails, "_load", surprised(thumbnails._load)),
+        mock.patch.object(gallery, "_problem", surprised(gallery._problem)),
+        mock.patch.object(tiles, "_pictures_in", surprised(tiles._pictures_in)),
+        mock.patch.object(locations, "config_folder", return_value=_CONFIG),
+    ):
+        recent.use(bad.as_uri(), good.as_uri())
+        recent.choose_folder(folder.as_uri())
+        with _gallery(config) as (_, shown):
+            _, used, own, _ = _pages(shown)
+            surprising, plain = used.tiles[:2]
+            wait(lambda: plain.get_child().get_children(), "the small picture after the one that surprised")
+            assert _pixels(plain)
+            assert "No preview" in _words(surprising)
+            assert sentence in surprising.get_tooltip_text()
+            _click(used, "surprising.jpg")
+            assert config.get_property("style").get_path() == str(bad)
+            wait(lambda: own._hint.get_label() == sentence, "word of the folder")
+
+            _drop(shown, bad)
+            wait(lambda: _message(shown) == sentence, "word of what was dropped")
+            _drop(shown, good)
+            wait(lambda: config.get_property("style").get_path() == str(good), "what was dropped then")
+            assert _message(shown) == ""
+    assert "MemoryError: a surprise" in log.file().read_text(encoding="utf-8")
 
 
 def test_a_small_picture_stands_upright() -> None:
@@ -239,7 +330,7 @@ def test_a_small_picture_stands_upright() -> None:
     with _gallery(_config()) as (_, gallery):
         gallery.take(_file(upright))
         (tile,) = [tile for tile in _pages(gallery)[1].tiles if tile.source.get_path() == str(upright)]
-        _until(lambda: tile.get_child().get_children())
+        wait(lambda: tile.get_child().get_children())
         small, channels = _pixels(tile), 4
         line = small.get_pixels()[40 * small.get_rowstride() :]
         opaque = [x for x in range(small.get_width()) if line[x * channels + 3]]
@@ -266,12 +357,12 @@ def test_a_preset_sets_every_setting_and_no_style() -> None:
         assert (config.get_property("strength"), config.get_property("seed")) == (80, 0)
         assert config.get_property("blend") == "70,30"
         assert config.get_property("style").get_path() == str(STYLE)
-        _until(lambda: names.get_active_id() == "strong")
+        wait(lambda: names.get_active_id() == "strong")
 
         config.set_property("strength", 81.0)
-        _until(lambda: names.get_active_text() == "None")
+        wait(lambda: names.get_active_text() == "None")
         config.set_property("strength", 80.0)
-        _until(lambda: names.get_active_id() == "strong")
+        wait(lambda: names.get_active_id() == "strong")
 
         told: list[str] = []
         broken = locations.presets_folder() / "broken.json"

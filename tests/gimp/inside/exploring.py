@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import signal
 from collections.abc import Callable
 from typing import Any
 from unittest import mock
 
 from gi.repository import GdkPixbuf, Gimp, GimpUi, Gio, GLib, Gtk
 
+from plugin import client
 from plugin.gimp import procedure
 from plugin.gimp.explore import Explore, _Cell
 from plugin.gimp.forecast import Forecast, Subject
 from plugin.gimp.studio import Studio
 from plugin.gimp.variation import Variation
+from plugin.protocol import Estimate, Estimated
 from tests.gimp.inside.stage import FAST, STYLE, engines, native, new_image, new_layer, order, recipe, tree, unchanged
+from tests.gimp.inside.studio import wait
 
 _WEAK, _STRONG = Variation({"strength": 20.0, "style_scale": 50.0}), Variation({"strength": 80.0})
 
@@ -25,16 +30,6 @@ def _subject(image: Gimp.Image, sources: list[Gimp.Layer]) -> Subject:
     for name, value in (FAST | {"iterations": 5}).items():
         config.set_property(name, value)
     return Subject(image, sources, None, config)
-
-
-def _until(ready: Callable[[], Any], what: str) -> None:
-    """Let the main loop go on until something is so."""
-    too_late: list[int] = []
-    timer = GLib.timeout_add_seconds(120, too_late.append, 1)
-    while not ready():
-        assert not too_late, f"waited too long for {what}"
-        GLib.MainContext.default().iteration(True)
-    GLib.source_remove(timer)
 
 
 def _explored(subject: Subject, use: Callable[[Explore], None]) -> list[Variation]:
@@ -102,15 +97,15 @@ def test_cells_fill_in_from_the_present_settings_a_click_takes_theirs_and_checke
 
     def use(window: Explore) -> None:
         assert list(window._vary.values()) == [[71, 100, 140], [20, 40, 60, 80, 100]]
-        _until(lambda: len(arrived) == 4, "the first cells")
+        wait(lambda: len(arrived) == 4, "the first cells")
         assert (config.get_property("strength"), config.get_property("style-scale")) == (60, 100)
         window._cells[0, 3]._button.clicked()
         assert (config.get_property("strength"), config.get_property("style-scale")) == (80, 71)
-        _until(lambda: len(arrived) == 15, "all cells")
-        _until(lambda: not window._status.get_text(), "the end")
+        wait(lambda: len(arrived) == 15, "all cells")
+        wait(lambda: not window._status.get_text(), "the end")
         window._cells[2, 1]._check.set_active(True)
         window._cells[0, 3]._check.set_active(True)
-        _until(lambda: window._add.get_tooltip_text(), "the time that they take")
+        wait(lambda: window._add.get_tooltip_text(), "the time that they take")
         window._dialog.response(Gtk.ResponseType.ACCEPT)
 
     with unchanged(image), mock.patch.object(_Cell, "show", show_and_count):
@@ -140,12 +135,58 @@ def test_other_settings_can_be_varied_and_what_goes_wrong_is_said() -> None:
         assert "nowhere.png" in window._status.get_text()
         subject.config.set_property("style", Gio.File.new_for_path(str(STYLE)))
         window._across.set_active_id("pooling")
-        _until(lambda: window._studio._engine, "the engine")
-        _until(lambda: window._cells[1, 1]._large, "the last cell")
+        wait(lambda: window._studio._engine, "the engine")
+        wait(lambda: window._cells[1, 1]._large, "the last cell")
         window._cells[1, 1]._check.set_active(True)
         window._dialog.response(Gtk.ResponseType.CLOSE)
 
     assert _explored(subject, use) == []
+
+
+def test_an_engine_that_dies_before_it_has_said_how_long_a_cell_takes_is_told() -> None:
+    image = new_image()
+    subject = _subject(image, [new_layer(image, "one")])
+    estimate = client.Engine.estimate
+
+    def dying(engine: client.Engine, question: Estimate) -> Estimated:
+        engine.kill()
+        return estimate(engine, question)
+
+    def use(window: Explore) -> None:
+        with mock.patch.object(client.Engine, "estimate", dying):
+            wait(lambda: "stopped unexpectedly" in window._status.get_text(), "word of the engine's death")
+        assert window._status.get_tooltip_text() == window._status.get_text()
+        window._down.set_active_id("tileable")  # begins anew
+        wait(lambda: not window._waiting, "all cells")
+        assert "stopped" not in (window._status.get_tooltip_text() or "")
+        with mock.patch.object(_Cell, "show", side_effect=ZeroDivisionError("a surprise")):
+            window._down.set_active_id("style_scale")
+            wait(lambda: "(ZeroDivisionError: a surprise)" in window._status.get_text(), "word of a surprise")
+        window._dialog.response(Gtk.ResponseType.CLOSE)
+
+    assert _explored(subject, use) == []
+
+
+def test_the_forecast_says_when_it_cannot_be_had_and_asks_again_when_there_is_an_engine() -> None:
+    image = new_image()
+    subject = _subject(image, [new_layer(image, "one")])
+    told: list[str] = []
+    with Studio() as studio, mock.patch("plugin.gimp.forecast._AGAIN_SECONDS", 1):
+        with mock.patch.object(client, "command", side_effect=client.EngineError("It does not start.")):
+            forecast = Forecast(subject, studio, told.append)
+            wait(lambda: told, "word that it cannot be had")
+        assert told == ["How long it takes is not known. It does not start."]
+        studio.start()  # as who presses Try Again does
+        wait(lambda: told[-1].startswith("About "), "a sentence about time")
+
+        (engine,) = engines()
+        os.kill(engine, signal.SIGKILL)
+        os.waitid(os.P_PID, engine, os.WEXITED | os.WNOWAIT)
+        subject.config.set_property("quality", "high")
+        subject.config.set_property("size", 2000)
+        wait(lambda: told[-1].endswith((" min on this computer's CPU", " h on this computer's CPU")), "another engine")
+        forecast.close()
+    assert engines() == []
 
 
 def test_the_forecast_follows_the_settings() -> None:
@@ -160,14 +201,14 @@ def test_the_forecast_follows_the_settings() -> None:
     told: list[str] = []
     with Studio() as studio, mock.patch("plugin.gimp.forecast._AGAIN_SECONDS", 1):
         forecast = Forecast(subject, studio, told.append)
-        _until(lambda: told and told[-1], "the first sentence")
+        wait(lambda: told and told[-1], "the first sentence")
         assert told[-1].startswith("About ") and told[-1].endswith(" on this computer's CPU")
         first = told[-1]
         subject.config.set_property("quality", "high")
         subject.config.set_property("size", 2000)
-        _until(lambda: told[-1] != first, "another sentence")
+        wait(lambda: told[-1] != first, "another sentence")
         assert told[-1].endswith((" min on this computer's CPU", " h on this computer's CPU")), told[-1]
         subject.config.set_property("style-layers", "nonsense")
-        _until(lambda: not told[-1], "nothing to say")
+        wait(lambda: not told[-1], "nothing to say")
         forecast.close()
     assert engines() == []

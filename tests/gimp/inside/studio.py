@@ -5,14 +5,15 @@ from __future__ import annotations
 import dataclasses
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
+from unittest import mock
 
 from gi.repository import GLib
 
-from plugin import client
+from plugin import client, log
 from plugin.gimp.studio import Event, Studio
-from plugin.protocol import Job, Picture, PictureFile, Progress, Result, Style
+from plugin.protocol import Estimate, Estimated, Job, Picture, PictureFile, Progress, Result, Style
 from plugin.settings import Settings
 from tests.gimp.inside.stage import FAST, STYLE, engines, new_image, new_layer
 
@@ -33,10 +34,16 @@ def long_job() -> Job:
     return dataclasses.replace(_job(iterations=10000, size=96), content=picture)
 
 
-def wait(until: Callable[[], Any]) -> None:
-    """Let the main loop go on."""
-    while not until():
-        GLib.MainContext.default().iteration(True)
+def wait(until: Callable[[], Any], what: str = "what was to come") -> None:
+    """Let the main loop go on until something is so; what takes minutes never will."""
+    end = GLib.get_monotonic_time() + 120_000_000
+    timer = GLib.timeout_add_seconds(1, lambda: GLib.SOURCE_CONTINUE)  # so that there is something to go on with
+    try:
+        while not until():
+            assert GLib.get_monotonic_time() < end, f"waited too long for {what}"
+            GLib.MainContext.default().iteration(True)
+    finally:
+        GLib.source_remove(timer)
 
 
 class Listener:
@@ -106,6 +113,86 @@ def test_a_job_that_cannot_be_done_leaves_the_engine_and_a_dead_engine_is_replac
         os.kill(another, signal.SIGKILL)  # when nobody is waiting, nobody needs to know
         os.waitid(os.P_PID, another, os.WEXITED | os.WNOWAIT)
         assert Listener().ask(studio, _job()).wait() is None
+
+
+_SURPRISE = MemoryError("a surprise")
+_TOLD = "Neural Style failed unexpectedly (MemoryError: a surprise); there is more in "
+
+
+def _is_told(error: Exception | None) -> bool:
+    """Whether this is the sentence that says what nobody expected, and the log has how it came to that."""
+    file = log.file()
+    return (
+        isinstance(error, client.EngineError)
+        and str(error) == f"{_TOLD}{file}."
+        and "MemoryError: a surprise" in file.read_text(encoding="utf-8")
+    )
+
+
+def _estimate(job: Job) -> Estimate:
+    return Estimate(0, [[job.content.width, job.content.height]], [[0, 0]], job.settings, job.grey)
+
+
+def test_whatever_keeps_an_engine_from_starting_is_told_to_all_who_wait_and_the_next_request_starts_one() -> None:
+    log.to_file()
+    with Studio() as studio:
+        told: list[Exception] = []
+        answers: list[Estimated] = []
+        with mock.patch.object(client, "command", side_effect=_SURPRISE):
+            studio.start(lambda hello: None, told.append)
+            wait(lambda: told, "word to who had it started")
+            studio.estimate(_estimate(_job()), answers.append, told.append)
+            wait(lambda: len(told) == 2, "word to who asked how long it takes")
+            told.append(Listener().ask(studio, _job()).wait() or AssertionError("it was painted"))
+            try:
+                list(studio.run(_job()))
+            except client.EngineError as error:
+                told.append(error)
+        assert len(told) == 4 and all(map(_is_told, told)), told
+        studio.estimate(_estimate(_job()), answers.append, told.append)
+        assert Listener().ask(studio, _job()).wait() is None
+        wait(lambda: answers, "the time that it takes")
+        assert len(told) == 4
+
+
+def test_a_surprise_while_an_engine_paints_is_told_to_who_asked_and_another_engine_goes_on() -> None:
+    run = client.Engine.run
+
+    def surprised(engine: client.Engine, job: Job) -> Iterator[Progress | Result]:
+        yield next(run(engine, job))
+        raise _SURPRISE
+
+    with Studio() as studio:
+        with mock.patch.object(client.Engine, "run", surprised):
+            listener = Listener().ask(studio, long_job())
+            assert _is_told(listener.wait()), listener.ends
+            assert len(listener.events) == 1
+        assert engines() == []
+        assert Listener().ask(studio, _job()).wait() is None
+
+
+def test_who_asks_how_long_it_takes_is_told_when_the_engine_dies_or_asking_fails() -> None:
+    with Studio() as studio:
+        ready: list[Any] = []
+        told: list[Exception] = []
+        answers: list[Estimated] = []
+        studio.start(ready.append)
+        wait(lambda: ready, "the engine")
+        with mock.patch.object(client.Engine, "estimate", side_effect=_SURPRISE):
+            studio.estimate(_estimate(_job()), answers.append, told.append)
+            wait(lambda: told, "word of the surprise")
+        assert _is_told(told.pop())
+
+        (engine,) = engines()
+        os.kill(engine, signal.SIGSTOP)  # so that it dies with the question before it
+        studio.estimate(_estimate(_job()), answers.append, told.append)
+        os.kill(engine, signal.SIGKILL)
+        wait(lambda: told, "word of the engine's death")
+        assert isinstance(told[0], client.EngineError) and "stopped unexpectedly" in str(told[0])
+
+        studio.estimate(_estimate(_job()), answers.append, told.append)
+        wait(lambda: answers, "an answer of another engine")
+        assert len(told) == 1
 
 
 def test_closing_in_the_middle_of_a_job_leaves_no_process() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from unittest import mock
 
-from gi.repository import Gimp, Gio
+from gi.repository import Gimp, Gio, GLib, Gtk
 
 from plugin import log
 from plugin.gimp import procedure
@@ -57,3 +59,34 @@ def test_an_error_that_nobody_thought_of_is_one_sentence_and_a_traceback_in_the_
     assert values.index(0) == ERROR
     assert values.index(1) == f"Neural Style failed and added nothing; what happened is written in {log.file()}."
     assert "ZeroDivisionError: a surprise" in log.file().read_text(encoding="utf-8")
+
+
+def test_the_log_of_a_process_that_goes_on_stays_however_many_begin_after_it() -> None:
+    log.to_file()
+    logging.getLogger("neural-style").info("still here")
+    folder = log.file().parent
+    old = folder / "neural-style-20200101-000000-1.log"
+    others = [folder / f"neural-style-20991231-235959-{number}.log" for number in range(30)]
+    for path in (old, *others):
+        path.touch()
+    os.utime(old, (1.6e9, 1.6e9))
+    log._remove_old()
+    assert "still here" in log.file().read_text(encoding="utf-8")
+    assert not old.exists()
+    for path in others:
+        path.unlink()
+
+
+def test_an_exception_that_no_callback_catches_is_in_the_log() -> None:
+    log.to_file()
+    told = mock.Mock(side_effect=ZeroDivisionError("in a timeout"))
+    GLib.timeout_add(1, told)
+    while not told.called:
+        GLib.MainContext.default().iteration(True)
+    button = Gtk.Button()
+    button.connect("clicked", mock.Mock(side_effect=ZeroDivisionError("in a signal")))
+    button.clicked()
+    found = log.file().read_text(encoding="utf-8")
+    assert "ZeroDivisionError: in a timeout" in found
+    assert "ZeroDivisionError: in a signal" in found
+    assert "Traceback" in found

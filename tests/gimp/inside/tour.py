@@ -107,7 +107,7 @@ def _show_both(window: Gtk.Dialog) -> bool:
 def _fail(window: Gtk.Dialog) -> bool:
     """Say that it cannot be painted, for a long reason."""
     (preview,) = walk.below(window, Preview)
-    preview._failed(Refusal(f"{LONG}: {LONG}."))
+    preview.fail(Refusal(f"{LONG}: {LONG}."))
     return preview._failure.get_mapped()
 
 
