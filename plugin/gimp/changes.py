@@ -64,9 +64,8 @@ def place_of(image: Gimp.Image, layer: Gimp.Layer) -> int:
     Raises:
         NotDone: it is not in the image any more.
     """
-    place = image.get_item_position(layer)
-    if place < 0:
-        raise NotDone(f"get_item_position was refused: {Gimp.get_pdb().get_last_error()}")
+    must(layer.is_valid)  # of one that is gone GIMP says that it is at the top
+    place: int = image.get_item_position(layer)
     return place
 
 

@@ -1,7 +1,8 @@
 """A layer's pixels out and in: bounds, selection, alpha, mask, precision.
 
 A :class:`Look` is a layer as one sees it, copied out of the image before the engine starts, so that nothing of the
-image is held or changed while it works. When every picture is painted, :mod:`plugin.gimp.output` adds the layers in one undo step.
+image is held or changed while it works. When every picture is painted, :mod:`plugin.gimp.output` adds
+the layers in one undo step.
 """
 
 from __future__ import annotations
