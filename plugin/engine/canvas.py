@@ -99,7 +99,7 @@ class Canvas:
         self._content, self._alpha = _without_holes(content, _("The layer"))
         if wraps:
             self._content = pictures.periodic(self._content)
-        self._content_alpha = content[3:]
+        self._given, self._content_alpha = content, content[3:]
         # What every scale and every preview is made from: the whole picture may be far larger.
         self._working = tuple(
             None if part is None else _brought_to(part, width, height)
@@ -209,6 +209,12 @@ class Canvas:
         assert self.image is not None
         device = self.image.device if self._content[0].numel() <= _SMALL else torch.device("cpu")
         return self._delivered(self._content.to(device), self._content_alpha)
+
+    def unpainted(self) -> Tensor:
+        """The content itself, as :meth:`finished` delivers a painting; it wraps around where that would."""
+        if self._wraps:
+            return torch.cat([self._content, self._content_alpha]).clamp_(0, 1)
+        return self._given.clone()
 
     def _working_on(self, device: torch.device) -> tuple[Tensor | None, ...]:
         """The content at the size that is worked at, its alpha, and once more where not all is opaque: 0 to 1."""

@@ -178,7 +178,8 @@ class StyleTransfer:
         with contextlib.suppress(Enough):
             self._optimize(task, chosen, canvas, on_step)
         with self.clock.timing(work.of_delivery(task.sizes)):
-            painted = canvas.finished()
+            # At strength 0 the optimum is the content; the way there leaves rounding and some of the seed's noise.
+            painted = canvas.finished() if settings.strength else canvas.unpainted()
         if not bool(painted.isfinite().all()):
             sentence = _(
                 "The arithmetic of {device} failed on this picture; choose float32 as the precision or the CPU as the "

@@ -1,7 +1,8 @@
 """A layer's pixels out and in: bounds, selection, alpha, mask, precision.
 
 A :class:`Look` is a layer as one sees it, copied out of the image before the engine starts, so that nothing of the
-image is held or changed while it works. When every picture is painted, :func:`add` adds the layers in one undo step.
+image is held or changed while it works. When every picture is painted, :mod:`plugin.gimp.output` adds
+the layers in one undo step.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ from dataclasses import astuple, dataclass
 
 from gi.repository import Babl, Gegl, Gimp
 
+from plugin.gimp import changes, gamut
+from plugin.gimp.changes import must
+from plugin.gimp.gamut import SENT
 from plugin.gimp.pieces import Pieces, at_once
 from plugin.protocol import Mask, Picture
 from plugin.words import _
@@ -24,9 +28,6 @@ SMALLEST = 32
 SELECTION = "selection"
 """What stands for the selection among the names of regions."""
 
-SENT = "R'G'B'A float"
-"""The format of what is sent to the engine, and comes back."""
-
 SEEN = "R'G'B'A u8"
 """The format of what is on the screen."""
 
@@ -35,6 +36,11 @@ _STRIP_AREA = 1 << 19
 
 _TILE = 64
 """Pixels of the height of GIMP's tiles."""
+
+_SENT_BYTES = 16
+"""Of a pixel in :data:`SENT`."""
+
+_LOCKS = ("alpha", "content", "position", "visibility")
 
 _SAMPLE_CODES = {1: "B", 2: "H", 4: "I", 8: "Q"}
 """The array typecode that holds the bits of one sample of so many bytes, whatever number they mean."""
@@ -119,7 +125,11 @@ class Look:
     def picture(self, view: View | None = None) -> Picture:
         """The pixels in the box, or in view, for the engine."""
         view = view or View(self.box)
-        return Picture(view.width, view.height, view.get(self.pixels, SENT))
+        samples = bytearray()
+        for part in view.box.strips() if view.scale == 1 else (view.box,):
+            strip = View(part, view.scale)
+            samples += gamut.bounded(strip.get(self.pixels, SENT), strip.width, strip.height)
+        return Picture(view.width, view.height, samples)
 
     def shows_the_same(self, other: Look, view: View) -> bool:
         """Whether both are of the same pixels, as far as they are in view, and of the same selection."""
@@ -137,14 +147,27 @@ class Look:
             View(strip, view.scale).get(self.pixels, SENT)
             yield
 
-    def paint(self, picture: Picture) -> None:
-        """Put a picture's colors into the box; alpha stays as it is, to the last bit.
+    def paint(self, painted: Picture, sent: Picture) -> None:
+        """Put a painting of the box into it, of which ``sent`` is what the engine got.
 
-        GEGL's conversions lose alpha bits in 32-bit integer and double layers, so alpha is carried over as raw bits.
+        What of the layer lies outside of what was sent stays as far as :func:`gamut.carried` can tell. Alpha stays to
+        the last bit, and so does all of a strip in which nothing was painted.
         """
-        rectangle = self.box.rectangle()
-        before = self._samples(rectangle)
-        self.pixels.set(rectangle, SENT, bytes(picture.pixels))
+        start = 0
+        for strip in self.box.strips():
+            end = start + strip.width * strip.height * _SENT_BYTES
+            after, before = (bytes(memoryview(picture.pixels)[start:end]) for picture in (painted, sent))
+            if after != before:
+                self._paint(strip, after, before)
+            start = end
+
+    def _paint(self, strip: Box, painted: bytes, sent: bytes) -> None:
+        """GEGL's conversions lose alpha bits in 32-bit integer and double layers; alpha is carried over as raw bits."""
+        rectangle = strip.rectangle()
+        before, original = self._samples(rectangle), _get(self.pixels, rectangle, SENT)
+        if original != sent:
+            painted = gamut.carried(painted, sent, original, strip.width, strip.height)
+        self.pixels.set(rectangle, SENT, painted)
         if self.has_alpha:
             channels = Babl.format_get_n_components(Babl.format(self.format))
             alpha = slice(channels - 1, None, channels)
@@ -164,43 +187,45 @@ class Look:
         ``has_own_mode`` gives it the layer's mode instead of the normal one.
         """
         kind = _TYPES[image.get_base_type()][self.has_alpha]
-        layer = Gimp.Layer.new(image, name, self.size.width, self.size.height, kind, opacity, Gimp.LayerMode.NORMAL)
-        if has_own_mode:
-            self._lend_mode(layer)
-        _, x, y = self.layer.get_offsets()
-        layer.set_offsets(x, y)
-        self.fill(layer)
-        if self.selection is not None:
-            self._add_mask(layer, self.selection)
+        shape = (self.size.width, self.size.height, kind)
+        layer = must(Gimp.Layer.new, image, name, *shape, opacity, Gimp.LayerMode.NORMAL)
+        with changes.unless_it_fails(layer):
+            if has_own_mode:
+                self._lend_mode(layer)
+            must(layer.set_offsets, *_offsets(self.layer))
+            self.fill(layer)
+            if self.selection is not None:
+                self._add_mask(layer, self.selection)
         return layer
 
     def make_group(self, image: Gimp.Image, name: str, opacity: float, has_own_mode: bool) -> Gimp.GroupLayer:
         """A new group that is to be seen as :meth:`make_layer`'s layer is."""
-        group = Gimp.GroupLayer.new(image, name)
-        group.set_opacity(opacity)
-        if has_own_mode:
-            self._lend_mode(group)
+        group = must(Gimp.GroupLayer.new, image, name)
+        with changes.unless_it_fails(group):
+            must(group.set_opacity, opacity)
+            if has_own_mode:
+                self._lend_mode(group)
         return group
 
     def _lend_mode(self, layer: Gimp.Layer) -> None:
-        layer.set_mode(_mode(self.layer))
-        layer.set_blend_space(self.layer.get_blend_space())
-        layer.set_composite_space(self.layer.get_composite_space())
-        layer.set_composite_mode(self.layer.get_composite_mode())
+        must(layer.set_mode, _mode(self.layer))
+        must(layer.set_blend_space, self.layer.get_blend_space())
+        must(layer.set_composite_space, self.layer.get_composite_space())
+        must(layer.set_composite_mode, self.layer.get_composite_mode())
 
     def fill(self, layer: Gimp.Layer) -> None:
         """Put these pixels into a layer of their size, of which GIMP keeps no state for undo."""
-        target = layer.get_buffer()
+        target = must(layer.get_buffer)
         self.pixels.copy(self.size, Gegl.AbyssPolicy.NONE, target, self.size)
         target.flush()
 
     def _add_mask(self, layer: Gimp.Layer, selection: bytes) -> None:
-        mask = layer.create_mask(Gimp.AddMaskType.BLACK)
-        layer.add_mask(mask)
-        target = mask.get_buffer()
+        mask = must(layer.create_mask, Gimp.AddMaskType.BLACK)
+        must(layer.add_mask, mask)
+        target = must(mask.get_buffer)
         target.set(self.box.rectangle(), Babl.get_name(mask.get_format()), selection)
         target.flush()
-        layer.set_edit_mask(False)
+        must(layer.set_edit_mask, False)
 
 
 def warming(format: str) -> Pieces[None]:
@@ -223,21 +248,33 @@ def warming(format: str) -> Pieces[None]:
 
 
 def check(drawables: Sequence[Gimp.Drawable]) -> list[Gimp.Layer]:
-    """The layers among what a person selected, which must be all of it.
+    """The layers among what a person selected, which must be all of it; GIMP gives a layer's mask where that is active.
 
     Raises:
         Refusal: nothing is selected, or something that is no layer.
     """
     if not drawables:
         raise Refusal(_("No layer is selected; select the layers to style and try again."))
+    found: list[Gimp.Layer] = []
     for drawable in drawables:
-        if not isinstance(drawable, Gimp.Layer):
+        layer = Gimp.Layer.from_mask(drawable) if isinstance(drawable, Gimp.LayerMask) else drawable
+        if not isinstance(layer, Gimp.Layer):
             sentence = _("“{name}” is a mask or a channel; select a layer and try again.")
             raise Refusal(sentence.format(name=drawable.get_name()))
-        if drawable.is_floating_sel():
+        if layer.is_floating_sel():
             sentence = _("“{name}” is floating; anchor it or make it a layer, then try again.")
-            raise Refusal(sentence.format(name=drawable.get_name()))
-    return list(drawables)
+            raise Refusal(sentence.format(name=layer.get_name()))
+        if layer not in found:
+            found.append(layer)
+    return found
+
+
+def locked(layer: Gimp.Layer) -> Gimp.Layer | None:
+    """What has locked pixels, so that nothing can be painted into a layer: itself or a group around it, if any."""
+    around: Gimp.Layer | None = layer
+    while around is not None and not around.get_lock_content():
+        around = around.get_parent()
+    return around
 
 
 def every_layer(image: Gimp.Image) -> Iterator[Gimp.Layer]:
@@ -308,8 +345,8 @@ def reading(image: Gimp.Image, layer: Gimp.Layer, whole: bool = False, part: Box
     selection = None
     if selected:
         channel, strips = image.get_selection(), []
-        samples, kind = channel.get_buffer(), Babl.get_name(channel.get_format())
-        _, x, y = layer.get_offsets()
+        samples, kind = must(channel.get_buffer), Babl.get_name(channel.get_format())
+        x, y = _offsets(layer)
         for strip in found.strips():
             strips.append(_get(samples, strip.rectangle(x, y), kind))
             yield
@@ -340,15 +377,14 @@ def region(look: Look, drawable: Gimp.Drawable, view: View | None = None) -> Mas
     """
     if isinstance(drawable, Gimp.Layer):
         drawable = drawable.get_mask() or drawable
-    _, x, y = look.layer.get_offsets()
-    _, left, top = drawable.get_offsets()
+    (x, y), (left, top) = _offsets(look.layer), _offsets(drawable)
     view, beside = view or View(look.box), (x - left, y - top)
     if isinstance(drawable, Gimp.Layer):
-        samples = array("f", view.get(drawable.get_buffer(), "Y'aA float", *beside))[::2].tobytes()
+        samples = array("f", view.get(must(drawable.get_buffer), "Y'aA float", *beside))[::2].tobytes()
     else:
         # Linear or not, as the drawable has it: its values are no light, and nothing must bend them.
         model = Babl.get_name(drawable.get_format()).split()[0]
-        samples = view.get(drawable.get_buffer(), f"{model} float", *beside)
+        samples = view.get(must(drawable.get_buffer), f"{model} float", *beside)
     return Mask(view.width, view.height, samples)
 
 
@@ -357,9 +393,9 @@ def selected(look: Look, view: View) -> bytes | None:
     if look.selection is None:
         return None
     channel = look.layer.get_image().get_selection()
-    _, x, y = look.layer.get_offsets()
+    x, y = _offsets(look.layer)
     model = Babl.get_name(channel.get_format()).split()[0]
-    return view.get(channel.get_buffer(), f"{model} u8", x, y)
+    return view.get(must(channel.get_buffer), f"{model} u8", x, y)
 
 
 def showing(scratch: Gimp.Image) -> Pieces[tuple[Gegl.Buffer, str]]:
@@ -370,34 +406,17 @@ def showing(scratch: Gimp.Image) -> Pieces[tuple[Gegl.Buffer, str]]:
     whole, top = Box(0, 0, scratch.get_width(), scratch.get_height()), 0
     pixels, format = None, ""
     for strip in whole.strips():
-        scratch.resize(strip.width, strip.height, 0, top - strip.y)
+        must(scratch.resize, strip.width, strip.height, 0, top - strip.y)
         top = strip.y
-        drawn = Gimp.Layer.new_from_visible(scratch, scratch, None)
+        drawn = must(Gimp.Layer.new_from_visible, scratch, scratch, None)
         format = Babl.get_name(drawn.get_format())
         pixels = pixels or Gegl.Buffer.new(format, *astuple(whole))
-        source = drawn.get_buffer()
+        source = must(drawn.get_buffer)
         source.copy(source.get_extent(), Gegl.AbyssPolicy.NONE, pixels, strip.rectangle())
-        drawn.delete()
+        must(drawn.delete)
         yield
     assert pixels is not None
     return pixels, format
-
-
-def add(image: Gimp.Image, made: Sequence[tuple[Look, Gimp.Layer]], inside: Sequence[Sequence[Gimp.Layer]]) -> None:
-    """Insert each new layer directly above the layer it was made from and select them all: one undo step.
-
-    ``inside`` has for each of them the layers that come into it, the top one first; a layer that is no group has none.
-    """
-    image.undo_group_start()
-    try:
-        for (look, layer), children in zip(made, inside, strict=True):
-            image.insert_layer(layer, look.layer.get_parent(), image.get_item_position(look.layer))
-            for place, child in enumerate(children):
-                image.insert_layer(child, layer, place)
-        image.set_selected_layers([layer for _, layer in made])
-    finally:
-        image.undo_group_end()
-    Gimp.displays_flush()
 
 
 def in_new_image(image: Gimp.Image, look: Look, name: str, opacity: float) -> Gimp.Layer:
@@ -406,20 +425,20 @@ def in_new_image(image: Gimp.Image, look: Look, name: str, opacity: float) -> Gi
     Type, precision, profile and resolution are those of ``image``; ``opacity`` is in percent.
     """
     width, height = look.box.width, look.box.height
-    new = Gimp.Image.new_with_precision(width, height, image.get_base_type(), image.get_precision())
+    new = must(Gimp.Image.new_with_precision, width, height, image.get_base_type(), image.get_precision())
     try:
-        new.undo_disable()
+        must(new.undo_disable)
         if image.get_base_type() == Gimp.ImageBaseType.INDEXED:
-            new.set_palette(image.get_palette())
+            must(new.set_palette, must(image.get_palette))
         if profile := image.get_color_profile():
-            new.set_color_profile(profile)
-        new.set_resolution(*image.get_resolution()[1:])
-        new.set_unit(image.get_unit())
+            must(new.set_color_profile, profile)
+        must(new.set_resolution, *must(image.get_resolution)[1:])
+        must(new.set_unit, image.get_unit())
         layer = look.make_layer(new, name, opacity, has_own_mode=False)
-        layer.set_offsets(-look.box.x, -look.box.y)
-        new.insert_layer(layer, None, 0)
-        layer.resize_to_image_size()
-        new.undo_enable()
+        must(layer.set_offsets, -look.box.x, -look.box.y)
+        must(new.insert_layer, layer, None, 0)
+        must(layer.resize_to_image_size)
+        must(new.undo_enable)
     except BaseException:
         new.delete()
         raise
@@ -429,31 +448,33 @@ def in_new_image(image: Gimp.Image, look: Look, name: str, opacity: float) -> Gi
 def revise(layer: Gimp.Layer, look: Look, name: str, note: Gimp.Parasite, replaces: bool) -> Gimp.Layer:
     """Put a look, its new name and its parasite in the place of a layer, or directly above it: one undo step.
 
-    All else is as that layer has it: mask, filters, opacity, mode, position, tattoo. Where the look is of another size
-    the layer gets that of the look's layer, and its position.
+    All else is as that layer has it: mask, filters, opacity, mode, position, and in its place tattoo and locks. Where
+    the look is of another size the layer gets that of the look's layer, and its position.
     """
-    image = layer.get_image()
-    revised = layer.copy()
-    revised.attach_parasite(note)
-    image.undo_group_start()
-    try:
-        image.insert_layer(revised, layer.get_parent(), image.get_item_position(layer))
+    image, parent = layer.get_image(), layer.get_parent()
+    with changes.one_step(image) as back:
+        back.callback(layer.set_name, layer.get_name())
+        revised = must(layer.copy)
+        # First to the top, because in a group its locks would hold for the new layer, too.
+        changes.insert(back, image, revised, None, 0)
+        locks = _unlock(revised)
+        must(revised.attach_parasite, note)
         if (layer.get_width(), layer.get_height()) != (look.size.width, look.size.height):
-            revised.scale(look.size.width, look.size.height, False)  # and its mask with it
-            revised.set_offsets(*look.layer.get_offsets()[1:])
+            must(revised.scale, look.size.width, look.size.height, False)  # and its mask with it
+            must(revised.set_offsets, *_offsets(look.layer))
         if look.has_alpha and not revised.has_alpha():
-            revised.add_alpha()
+            must(revised.add_alpha)
         look.fill(revised)
-        revised.update(0, 0, look.size.width, look.size.height)
+        must(revised.update, 0, 0, look.size.width, look.size.height)
+        must(image.reorder_item, revised, parent, changes.place_of(image, layer) - (parent is None))
         if replaces:
-            tattoo = layer.get_tattoo()
-            image.remove_layer(layer)
-            revised.set_tattoo(tattoo)
-        revised.set_name(name)
-        image.set_selected_layers([revised])
-    finally:
-        image.undo_group_end()
-    Gimp.displays_flush()
+            must(layer.set_name, f"{name} ~")  # of two layers of one name the second gets a number
+            must(revised.set_tattoo, layer.get_tattoo())
+            _lock(revised, locks)
+        must(revised.set_name, name)
+        must(image.set_selected_layers, [revised])
+        if replaces:
+            must(image.remove_layer, layer)
     return revised
 
 
@@ -474,17 +495,20 @@ def _alone(image: Gimp.Image, layer: Gimp.Layer) -> Iterator[Gimp.Image]:
     """A scratch image of a layer's size that shows that layer alone, without its own opacity and mode."""
     grey = image.get_base_type() == Gimp.ImageBaseType.GRAY
     kind = Gimp.ImageBaseType.GRAY if grey else Gimp.ImageBaseType.RGB
-    scratch = Gimp.Image.new_with_precision(layer.get_width(), layer.get_height(), kind, image.get_precision())
+    size = layer.get_width(), layer.get_height()
+    scratch = must(Gimp.Image.new_with_precision, *size, kind, image.get_precision())
     try:
-        scratch.undo_disable()
+        must(scratch.undo_disable)
         if profile := image.get_color_profile():
-            scratch.set_color_profile(profile)
-        copy = Gimp.Layer.new_from_drawable(layer, scratch)
-        scratch.insert_layer(copy, None, 0)
-        copy.set_offsets(0, 0)
-        copy.set_visible(True)
-        copy.set_opacity(100)
-        copy.set_mode(Gimp.LayerMode.NORMAL)
+            must(scratch.set_color_profile, profile)
+        copy = must(Gimp.Layer.new_from_drawable, layer, scratch)
+        must(scratch.insert_layer, copy, None, 0)
+        for each in every_layer(scratch):  # a group cannot be moved while a layer in it cannot
+            _unlock(each)
+        must(copy.set_offsets, 0, 0)
+        must(copy.set_visible, True)
+        must(copy.set_opacity, 100)
+        must(copy.set_mode, Gimp.LayerMode.NORMAL)
         yield scratch
     finally:
         scratch.delete()
@@ -492,13 +516,32 @@ def _alone(image: Gimp.Image, layer: Gimp.Layer) -> Iterator[Gimp.Image]:
 
 def _copying(layer: Gimp.Layer) -> Pieces[tuple[Gegl.Buffer, str]]:
     """Copy a layer's own pixels, which are a group's as it shows its layers, and say babl's name for their format."""
-    source, format = layer.get_buffer(), Babl.get_name(layer.get_format())
+    source, format = must(layer.get_buffer), Babl.get_name(layer.get_format())
     whole = Box(0, 0, layer.get_width(), layer.get_height())
     pixels = Gegl.Buffer.new(format, *astuple(whole))
     for strip in whole.strips():
         source.copy(strip.rectangle(), Gegl.AbyssPolicy.NONE, pixels, strip.rectangle())
         yield
     return pixels, format
+
+
+def _unlock(layer: Gimp.Layer) -> list[str]:
+    """Take a layer's own locks away and say which it had."""
+    locks = [lock for lock in _LOCKS if getattr(layer, f"get_lock_{lock}")()]
+    for lock in locks:
+        must(getattr(layer, f"set_lock_{lock}"), False)
+    return locks
+
+
+def _lock(layer: Gimp.Layer, locks: Iterable[str]) -> None:
+    for lock in locks:
+        must(getattr(layer, f"set_lock_{lock}"), True)
+
+
+def _offsets(drawable: Gimp.Drawable) -> tuple[int, int]:
+    """Where a drawable is in its image."""
+    _, x, y = must(drawable.get_offsets)
+    return x, y
 
 
 def _mode(layer: Gimp.Layer) -> Gimp.LayerMode:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from gi.repository import Gimp, GObject
 
-from plugin.gimp import layers
+from plugin.gimp import changes, layers
+from plugin.gimp.changes import must
 from plugin.gimp.layers import Look
 from plugin.words import _
 
@@ -52,26 +53,33 @@ class Output:
             return self._in_groups(image, painted)
         if self.new_image:
             return self._in_new_images(image, painted)
-        made = []
-        for each in painted:
-            layer = each.look.make_layer(image, each.name, self._opacity(each.look), self.has_own_mode)
-            layer.attach_parasite(each.note)
-            made.append(layer)
-        layers.add(image, [(each.look, layer) for each, layer in zip(painted, made)], inside=[()] * len(made))
+        with changes.one_step(image) as back:
+            made = []
+            for each in painted:
+                layer = each.look.make_layer(image, each.name, self._opacity(each.look), self.has_own_mode)
+                changes.insert_above(back, image, layer, each.look.layer)
+                must(layer.attach_parasite, each.note)
+                made.append(layer)
+            must(image.set_selected_layers, made)
         return made
 
     def _in_groups(self, image: Gimp.Image, painted: Sequence[Painted]) -> list[Gimp.Layer]:
-        groups, inside = [], []
-        for _source, gathered in itertools.groupby(painted, key=lambda each: each.look.layer):
-            paintings = list(gathered)
-            look = paintings[0].look
-            # Opacity and mode are the group's: its layers are there to be shown one instead of the other.
-            groups.append((look, look.make_group(image, paintings[0].group, self._opacity(look), self.has_own_mode)))
-            inside.append([each.look.make_layer(image, each.name, has_own_mode=False) for each in paintings])
-            for each, layer in zip(paintings, inside[-1]):
-                layer.attach_parasite(each.note)
-        layers.add(image, groups, inside)
-        return [layer for children in inside for layer in children]
+        groups, made = [], []
+        with changes.one_step(image) as back:
+            for _source, gathered in itertools.groupby(painted, key=lambda each: each.look.layer):
+                paintings = list(gathered)
+                look = paintings[0].look
+                # Opacity and mode are the group's: its layers are there to be shown one instead of the other.
+                group = look.make_group(image, paintings[0].group, self._opacity(look), self.has_own_mode)
+                changes.insert_above(back, image, group, look.layer)
+                groups.append(group)
+                for place, each in enumerate(paintings):
+                    layer = each.look.make_layer(image, each.name, has_own_mode=False)
+                    changes.insert(back, image, layer, group, place)
+                    must(layer.attach_parasite, each.note)
+                    made.append(layer)
+            must(image.set_selected_layers, groups)
+        return made
 
     def _opacity(self, look: Look) -> float:
         return look.layer.get_opacity() * self.opacity / 100
@@ -81,7 +89,7 @@ class Output:
         try:
             for each in painted:
                 made.append(layers.in_new_image(image, each.look, each.name, self.opacity))
-                made[-1].attach_parasite(each.note)
+                must(made[-1].attach_parasite, each.note)
         except BaseException:
             for layer in made:
                 layer.get_image().delete()
@@ -127,5 +135,5 @@ def show(image: Gimp.Image, made: Sequence[Gimp.Layer]) -> None:
     """Open a window for every layer that is in another image."""
     for layer in made:
         if (new := layer.get_image()) != image:
-            Gimp.Display.new(new)
+            must(Gimp.Display.new, new)
     Gimp.displays_flush()

@@ -134,7 +134,7 @@ def _paint(
             if isinstance(event, Progress):
                 audience.tell(event, place)
             elif isinstance(event, Result):
-                look.paint(event.picture)
+                look.paint(event.picture, job.content)
                 notes.append(parasite.make(look, order, event))
         if audience.has_enough:
             break

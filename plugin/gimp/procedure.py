@@ -70,10 +70,10 @@ def run(
     data: Any,
 ) -> Gimp.ValueArray:
     """Paint; GIMP calls this, with the arguments that are registered above in ``config``."""
-    Gegl.init(None)
-    log.to_file()
     try:
-        made = _paint(procedure, run_mode, image, drawables, config)
+        log.to_file()
+        Gegl.init(None)
+        return _success(procedure, _paint(procedure, run_mode, image, drawables, config))
     except client.JobCancelled:
         return procedure.new_return_values(Gimp.PDBStatusType.CANCEL, GLib.Error())
     except (Refusal, client.EngineError) as error:
@@ -83,7 +83,6 @@ def run(
         sentence = _("Neural Style failed and added nothing; what happened is written in {file}.")
         surprise = GLib.Error(sentence.format(file=log.file()))
         return procedure.new_return_values(Gimp.PDBStatusType.EXECUTION_ERROR, surprise)
-    return _success(procedure, made)
 
 
 def _paint(

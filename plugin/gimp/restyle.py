@@ -56,23 +56,31 @@ class Earlier:
         """Paint the source anew and return the layer that has it, in the place of the earlier one or above it.
 
         Raises:
+            Refusal: the layer's pixels are locked and it is to be replaced, or it is deleted meanwhile.
             Refusal, client.EngineError, client.JobCancelled: as :func:`plugin.gimp.procedure.stylize`.
         """
         look = wanted.look(self.source, self.part)
         was_named = order.layer_name(self.told.source, [style.name for style in self.told.styles])
-        self._check_still_there(was_named)
+        self._check(was_named, replaces)
         keeping = dataclasses.replace(wanted, unknown=self.told.unknown)
         (note,) = painting.paint([look], [keeping], studio)
-        self._check_still_there(was_named)
+        self._check(was_named, replaces)
         own_name = self.layer.get_name()
         # One that a person gave stays.
         name = wanted.layer_name(look.name) if own_name.startswith(was_named) else own_name
         return layers.revise(self.layer, look, name, note, replaces)
 
-    def _check_still_there(self, was_named: str) -> None:
+    def _check(self, was_named: str, replaces: bool) -> None:
+        """See that a painting can be put in the layer's place, or above it; people go on working meanwhile."""
         if not self.layer.is_valid():
             sentence = _("“{layer}” was deleted while it was being painted anew; nothing was added.")
             raise Refusal(sentence.format(layer=was_named))
+        if replaces and (locked := layers.locked(self.layer)) is not None:
+            sentence = _(
+                "The pixels of “{layer}” are locked; unlock them, or switch “Replace this layer” off to add the new "
+                "painting above."
+            )
+            raise Refusal(sentence.format(layer=locked.get_name()))
 
     @property
     def note(self) -> str:

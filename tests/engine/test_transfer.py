@@ -416,6 +416,16 @@ def test_at_strength_0_the_picture_comes_back_from_wherever_it_starts(
     assert losses[-1] < 0.1 * losses[0]
 
 
+@pytest.mark.parametrize("changes", [{}, {"preserve_colors": "luminance", "start": "noise", "size": 48}])
+def test_at_strength_0_the_picture_is_delivered_to_the_last_bit(
+    transfer: StyleTransfer, changes: dict[str, object]
+) -> None:
+    content = rgba(PHOTO, 96).clone()
+    content[3, :, :20] = 0  # what cannot be seen has a color, too
+    asked = dataclasses.replace(task(strength=0.0, iterations=1, **changes), content=content)
+    assert torch.equal(transfer.paint(asked), content)
+
+
 def test_a_device_that_miscalculates_is_not_believed(transfer: StyleTransfer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(VGG16, "backward", lambda network, trace, gradients: torch.full((1, 3, 64, 96), torch.nan))
     with pytest.raises(Refusal, match=r"The arithmetic of .* failed on this picture; choose float32"):

@@ -107,15 +107,13 @@ def test_no_layer() -> None:
     assert "layer" in outcome.sentence, outcome.sentence
 
 
-def test_a_mask_or_a_channel_is_no_layer() -> None:
+def test_a_channel_or_the_mask_of_no_layer_is_no_layer() -> None:
     image = new_image()
     layer = new_layer(image, "layer")
-    mask = layer.create_mask(Gimp.AddMaskType.WHITE)
-    layer.add_mask(mask)
     channel = Gimp.Channel.new(image, "channel", 80, 64, 50, Gegl.Color.new("red"))
     image.insert_channel(channel, None, 0)
-    assert "is a mask or a channel; select a layer" in refused(image, [mask])
     assert "is a mask or a channel; select a layer" in refused(image, [layer, channel])
+    assert "is a mask or a channel; select a layer" in refused(image, [layer.create_mask(Gimp.AddMaskType.WHITE)])
 
 
 def test_a_floating_selection() -> None:

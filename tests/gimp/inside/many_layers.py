@@ -60,3 +60,22 @@ def test_a_group_and_its_child_may_both_be_selected_and_opacity_and_mode_move_an
     assert from_faint.get_composite_mode() == Gimp.LayerCompositeMode.CLIP_TO_BACKDROP
     assert from_plain.get_mode() == Gimp.LayerMode.NORMAL
     assert native(from_faint) == native(from_plain)
+
+
+def test_where_a_mask_is_active_its_layer_is_painted() -> None:
+    """As after painting on a mask, while GIMP highlights the layer."""
+    image = new_image()
+    one, two = new_layer(image, "one"), new_layer(image, "two")
+    for layer in (one, two):
+        layer.add_mask(layer.create_mask(Gimp.AddMaskType.WHITE))
+    image.set_selected_layers([one])
+    one.set_edit_mask(True)
+    (mask,) = image.get_selected_drawables()
+    assert isinstance(mask, Gimp.LayerMask)
+
+    made = styled(image, [mask, two, two.get_mask()])
+
+    assert [layer.get_name() for layer in made] == [f"{name} — {STYLE.name}" for name in ("one", "two")]
+    assert native(made[0]) == native(made[1])
+    assert difference(one, made[0]) > 0.02
+    assert one.get_edit_mask()

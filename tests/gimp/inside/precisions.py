@@ -6,13 +6,14 @@ import itertools
 from array import array
 from collections.abc import Callable
 
-from gi.repository import Gimp
+from gi.repository import Babl, Gegl, Gimp
 
 from plugin.gimp import layers
 from plugin.protocol import Picture
 from tests.gimp.inside.stage import (
     Pixel,
     difference,
+    fill,
     format_name,
     native,
     native_alpha,
@@ -94,7 +95,7 @@ def test_every_format_goes_out_and_in_exactly() -> None:
         look = layers.read(image, source)
         sent = _floats(look.picture())
         assert _apart(sent, samples(source)) < 1e-4, what
-        look.paint(Picture(48, 40, _mirrored(sent)))
+        look.paint(Picture(48, 40, _mirrored(sent)), look.picture())
         layer = look.make_layer(image, "new")
 
         assert format_name(layer) == format_name(source)
@@ -133,9 +134,75 @@ def test_indexed_layers_get_colors_of_their_palette() -> None:
         assert _colors(layer) <= _colors(opaque) | _colors(cut)
 
 
-def test_bright_and_broken_numbers_of_a_float_layer() -> None:
+def test_what_comes_back_as_it_was_sent_leaves_the_layer_to_the_last_bit() -> None:
+    """In every format; those that can have colors beyond sRGB, highlights and broken numbers have them here."""
+    for kind, precision, profile in itertools.product((_RGB, _GREY), _precisions(), (False, True)):
+        image = new_image(48, 40, kind, precision)
+        if profile:
+            _profiled(image)
+        source = new_layer(image, "source", width=48, height=40, paint=torn)
+        if precision.value_nick.startswith(("half", "float", "double")):
+            _fill_own(source, _beyond)
+        look = layers.read(image, source)
+        sent = look.picture()
+        assert all(0 <= sample <= 1 for sample in _floats(sent)), format_name(source)
+        look.paint(sent, look.picture())
+        assert native(look.make_layer(image, "new")) == native(source), format_name(source)
+        image.delete()
+
+
+def test_at_strength_0_the_layer_stays_to_the_last_bit() -> None:
+    for precision in (Gimp.Precision.U8_NON_LINEAR, Gimp.Precision.U16_LINEAR, Gimp.Precision.FLOAT_LINEAR):
+        image = _profiled(new_image(48, 40, precision=precision))
+        source = new_layer(image, "source", width=48, height=40, paint=torn)
+        if precision == Gimp.Precision.FLOAT_LINEAR:
+            _fill_own(source, _beyond)
+        (layer,) = styled(image, [source], strength=0.0, iterations=1)
+        assert native(layer) == native(source), precision
+
+
+def test_colors_beyond_srgb_and_highlights_stay_where_nothing_is_painted() -> None:
+    """Only the left half is: there the painting decides."""
+    image = _profiled(new_image(64, 48, precision=Gimp.Precision.FLOAT_LINEAR))
+    source = new_layer(image, "source")
+    _fill_own(source, _beyond)
+    half = Gimp.Channel.new(image, "half", 64, 48, 50, Gegl.Color.new("red"))
+    image.insert_channel(half, None, 0)
+    fill(half, lambda x, y: (*(float(x < 32),) * 3, 1.0))
+
+    (layer,) = styled(image, [source], regions=["half"])
+
+    before, after = (_own(each) for each in (source, layer))
+    assert max(before) == 9
+    right = [place for place in range(len(before)) if place // 4 % 64 >= 36]
+    assert all(abs(after[place] - before[place]) <= 1e-4 * max(1, abs(before[place])) for place in right)
+    left = [place for place in range(len(before)) if place // 4 % 64 < 28 and place % 4 < 3]
+    assert sum(after[place] != before[place] for place in left) > 0.9 * len(left)
+
+
+def test_the_more_is_painted_the_less_of_what_lies_beyond_stays() -> None:
+    """A highlight that the painting darkens by so much in sRGB; a stroke must not vanish behind what is added to it."""
+    image = new_image(64, 48, precision=Gimp.Precision.FLOAT_LINEAR)
+    source = new_layer(image, "source", paint=lambda x, y: (1.0, 0.4, 0.2, 1.0))
+    _fill_own(source, lambda x, y: (3.0, 0.2, -0.1, 1.0))
+    found = []
+    for change in (0.01, 0.03, 0.06, 0.1, 0.5):
+        look = layers.read(image, source)
+        sent = look.picture()
+        samples = _floats(sent)
+        samples[::4] = array("f", (sample - change for sample in samples[::4]))
+        look.paint(Picture(64, 48, samples.tobytes()), sent)
+        red, _green, blue, _alpha = _own(look.make_layer(image, "new"))[:4]
+        found.append((red, blue))
+    assert found == sorted(found, key=lambda each: -each[0]), found
+    assert found[0][0] > 2.8 and found[0][1] < -0.09, found
+    for (red, blue), change in zip(found[-2:], (0.1, 0.5)):
+        assert abs(red - ((1 - change + 0.055) / 1.055) ** 2.4) < 1e-3 and abs(blue) < 1e-3, found
+
+
+def test_broken_numbers_of_a_float_layer_become_colors() -> None:
     image = new_image(48, 40, precision=Gimp.Precision.FLOAT_LINEAR)
-    broken = {0: float("nan"), 1: float("inf"), 2: -3.0, 3: 9.0}
+    broken = {0: float("nan"), 1: float("inf"), 2: -float("inf")}
 
     def paint(x: int, y: int) -> Pixel:
         grey = broken.get(x, 0.5)
@@ -153,6 +220,39 @@ def test_bright_and_broken_numbers_of_a_float_layer() -> None:
 
 def _precisions() -> list[Gimp.Precision]:
     return [value for name, value in vars(Gimp.Precision).items() if name.endswith(("_LINEAR", "_PERCEPTUAL"))]
+
+
+def _fill_own(layer: Gimp.Layer, paint: Callable[[int, int], Pixel]) -> None:
+    """Set every pixel in the layer's own color space; ``paint`` gives linear RGBA."""
+    width, height = layer.get_width(), layer.get_height()
+    own = array("d", (sample for y in range(height) for x in range(width) for sample in paint(x, y)))
+    buffer = layer.get_buffer()
+    buffer.set(Gegl.Rectangle.new(0, 0, width, height), _own_linear(layer), own.tobytes())
+    buffer.flush()
+    layer.update(0, 0, width, height)
+
+
+def _own(layer: Gimp.Layer) -> array[float]:
+    """Every pixel as linear RGBA in the layer's own color space."""
+    found, extent = array("d"), Gegl.Rectangle.new(0, 0, layer.get_width(), layer.get_height())
+    found.frombytes(layer.get_buffer().get(extent, 1.0, _own_linear(layer), Gegl.AbyssPolicy.NONE))
+    return found
+
+
+def _own_linear(layer: Gimp.Layer) -> str:
+    return Babl.get_name(Babl.format_with_space("RGBA double", Babl.format_get_space(layer.get_format())))
+
+
+def _beyond(x: int, y: int) -> Pixel:
+    """Bands of the space's pure green, highlights, and colors that are none, beside ordinary ones."""
+    bands: dict[int, tuple[float, float, float]] = {
+        0: (0.0, 1.0, 0.0),
+        1: (3.0, 3.0, 3.0),
+        2: (9.0, 1.5, 0.2),
+        3: (-0.25, 0.3, -0.0),
+    }
+    soft = photograph(x, y)[:3]
+    return *bands.get(x // 4 % 8, soft), 0.2 + 0.8 * y / 47
 
 
 def _floats(picture: Picture) -> array[float]:
