@@ -4,24 +4,51 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import logging
 import subprocess
 import sys
 from pathlib import Path
 
-from plugin import __version__, client, grid, locations
+from plugin import __version__, client, grid, locations, log, words
 from plugin.settings import TABLE, Setting, Settings
+from plugin.words import _
+
+_log = logging.getLogger("neural-style.command")
+
+_NEEDED = ("torch", "torchvision", "numpy", "PIL", "pyvips")
+"""What the engine imports, of what requirements.txt has installed."""
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Do what the command line says and return the exit status."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
+    """Do what the command line says, in the installed engine where there is one, and return the exit status."""
+    words.can_be_printed_anywhere()
+    options = _parser().parse_args(arguments)
     if options.command == "doctor":
         from plugin import doctor
 
         return doctor.main()
-    if importlib.util.find_spec("torch") is None:
-        return _in_the_engine(sys.argv[1:] if arguments is None else arguments)
+    python = locations.python_of(locations.engine_folder())
+    if python.is_file() and not _has_the_engines_packages():
+        return _start(python, sys.argv[1:] if arguments is None else arguments)
+    return here(arguments)
+
+
+def here(arguments: list[str] | None = None) -> int:
+    """The same in this interpreter, whichever it is: it starts no other."""
+    words.can_be_printed_anywhere()
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if lacking := [name for name in _NEEDED if importlib.util.find_spec(name) is None]:
+        return _say_what_is_missing(_("{packages} missing").format(packages=", ".join(lacking)))
+    try:
+        return _run(parser, options)
+    except ImportError as error:
+        log.to_file()
+        _log.exception("the engine cannot be loaded")
+        return _say_what_is_missing(str(error))
+
+
+def _run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     if options.command == "serve":
         from plugin.engine import worker
 
@@ -180,12 +207,11 @@ def _add_flag(parser: argparse.ArgumentParser, setting: Setting) -> None:
     if setting.kind is str:
         parser.add_argument(f"--{setting.dashed}", default=setting.default, metavar="TEXT", help=help)
         return
-    parser.add_argument(
-        f"--{setting.dashed}",
-        type=setting.kind,
-        default=setting.default,
-        metavar="N",
-        help=f"{help} From {setting.minimum:g} to {setting.maximum:g}. (default: {values:g})",
+    limits = f"From {setting.minimum:g} to {setting.maximum:g}"
+    if setting.unit == "GiB":
+        limits += " GiB, or with a unit: 500M, 1.5G (G, GB and GiB are all GiB)"
+    parser.add_argument(  # as it is typed; the settings make a number of it, or a sentence
+        f"--{setting.dashed}", default=setting.default, metavar="N", help=f"{help} {limits}. (default: {values:g})"
     )
 
 
@@ -221,18 +247,37 @@ def _grid(parser: argparse.ArgumentParser, options: argparse.Namespace) -> grid.
         parser.error(str(error))
 
 
-def _in_the_engine(arguments: list[str]) -> int:
-    """Run the same command in the installed environment, which has torch."""
-    python = locations.python_of(locations.engine_folder())
-    if not python.is_file() or Path(sys.prefix) == locations.engine_folder():
-        print(client.EngineMissing(), file=sys.stderr)
-        return 1
-    command = [str(python), "-m", "plugin", *arguments]
+def _has_the_engines_packages() -> bool:
+    """Whether this interpreter is the installed environment's, or imports the packages from there.
+
+    One that has a torch of its own need not have the other packages, nor any of them in the versions that were tried.
+    """
+    folder = locations.engine_folder().resolve()
+    torch = importlib.util.find_spec("torch")
+    places = [sys.prefix, *(torch.submodule_search_locations or () if torch else ())]
+    return any(Path(place).resolve().is_relative_to(folder) for place in places)
+
+
+def _start(python: Path, arguments: list[str]) -> int:
+    """Run the same command in the installed environment, and nowhere else from there."""
+    command = [str(python), "-c", "import sys; from plugin import __main__; sys.exit(__main__.here())", *arguments]
     environment = client.environment() | {"PYTHONPATH": str(locations.PLUG_IN_ROOT)}
     try:
         return subprocess.call(command, env=environment)
     except KeyboardInterrupt:
         return 130
+
+
+def _say_what_is_missing(reason: str) -> int:
+    folder = locations.engine_folder()
+    sentence = str(client.EngineMissing())
+    if locations.python_of(folder).is_file():
+        sentence = _(
+            "The Neural Style engine in {folder} is damaged ({reason}); run “python3 install.py” in the folder of "
+            "Neural Style to repair it."
+        ).format(folder=folder, reason=reason)
+    print(sentence, file=sys.stderr)
+    return 1
 
 
 if __name__ == "__main__":

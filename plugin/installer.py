@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import io
 import json
 import logging
 import os
@@ -15,7 +14,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from plugin import __version__, client, doctor, environment, locations, log, steps
+from plugin import __version__, client, doctor, environment, locations, log, steps, words
 from plugin.steps import StepError, say
 
 MENU_ENTRY = "Filters ▸ Artistic ▸ Neural Style Transfer…"
@@ -33,12 +32,10 @@ _log = logging.getLogger("neural-style.install")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the installer as from the command line and return its exit status."""
+    words.can_be_printed_anywhere()
     options = _parser().parse_args(arguments)
     if options.engine_dir is not None:
         os.environ["NEURAL_STYLE_ENGINE_DIR"] = str(options.engine_dir.expanduser().resolve())
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a file of Windows' has not every character
     try:
         if options.doctor:
             return doctor.main()

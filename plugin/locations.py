@@ -73,7 +73,7 @@ def engine_folder() -> Path:
     ``$NEURAL_STYLE_ENGINE_DIR`` wins, then what the installer noted in :func:`engine_record`, then the default.
     """
     if chosen := os.environ.get("NEURAL_STYLE_ENGINE_DIR"):
-        return Path(chosen)
+        return Path(chosen).absolute()  # an engine is started in another folder than this one
     try:
         return Path(json.loads(engine_record().read_text(encoding="utf-8"))["engine_dir"])
     except (OSError, ValueError, KeyError, TypeError):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -79,10 +80,12 @@ class Setting:
             except (TypeError, ValueError, AttributeError) as error:
                 raise self._wrong(value, str(error)) from None
             return value
+        is_size = self.unit == "GiB"
         try:
-            number = self.kind(value)
+            number = parse_gibibytes(value) if is_size and isinstance(value, str) else self.kind(value)
         except (TypeError, ValueError, OverflowError):
-            raise self._wrong(value, _("it must be a number.")) from None
+            reason = _("it must be a number of GiB, or one with a unit: 4G, 500M.")
+            raise self._wrong(value, reason if is_size else _("it must be a number.")) from None
         assert self.minimum is not None and self.maximum is not None
         if not self.minimum <= number <= self.maximum:
             bounds = _("it must lie between {least} and {most}.")
@@ -92,6 +95,19 @@ class Setting:
     def _wrong(self, value: Any, reason: str) -> ValueError:
         shown = f"“{value}”" if isinstance(value, str) else value
         return ValueError(_("{setting} is {value}; {reason}").format(setting=self.dashed, value=shown, reason=reason))
+
+
+def parse_gibibytes(text: str) -> float:
+    """``500M``, ``1.5 GiB`` or just ``4`` in GiB.
+
+    As everywhere where memory is counted a unit is 1024 times the one before it: M, MB and MiB are the same.
+
+    Raises:
+        ValueError: it is no number with such a unit.
+    """
+    found = re.fullmatch(r"(.*?)\s*([kmgt])(i?b)?", text.strip(), re.IGNORECASE)
+    number, unit = (found[1], found[2].lower()) if found else (text, "g")
+    return float(number) * 1024.0 ** ("kmgt".index(unit) - 2)
 
 
 LAYERS = tuple(f"relu{block}_{n}" for block, count in enumerate((2, 2, 3, 3, 3), 1) for n in range(1, count + 1))
@@ -128,14 +144,17 @@ def blend_text(weights: Sequence[float]) -> str:
     return ",".join(repr(float(weight)).removesuffix(".0") for weight in weights)
 
 
+_MOST_WEIGHT = 1_000_000
+
+
 def _positive(text: str) -> float:
     try:
         number = float(text)
     except ValueError:
         number = math.nan
-    if not 0 < number < 1e6:
+    if not 0 < number < _MOST_WEIGHT:
         shown = f"“{text.strip()}”" if text.strip() else _("an empty place")
-        raise ValueError(_("{text} must be a number above 0.").format(text=shown))
+        raise ValueError(_("{text} must be a number above 0 and below {most}.").format(text=shown, most=_MOST_WEIGHT))
     return number
 
 

@@ -8,6 +8,7 @@ starts, and an engine inherits that.
 from __future__ import annotations
 
 import gettext
+import io
 import os
 import re
 import subprocess
@@ -47,6 +48,16 @@ def _(text: str) -> str:
     One with values in it is translated first and then filled: ``_("{a} of {b}").format(…)``.
     """
     return _catalogue.gettext(text) if text else text  # to gettext an empty text means the catalogue's header
+
+
+def can_be_printed_anywhere() -> None:
+    """Let what standard output and standard error have no character for be a question mark there, and no error.
+
+    A pipe on Windows and many a terminal are not in UTF-8, and the texts here have λ, ▸ and “ ”.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def without_mnemonic(label: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import tempfile
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from plugin.engine.refusal import Refusal
 from plugin.words import _
 
 if TYPE_CHECKING:
+    import PIL.Image
     import pyvips
 
 SMALLEST_SIDE = 32
@@ -41,7 +43,7 @@ class Loaded:
     deep: bool
     """More than 8 bits a sample."""
     profile: bytes | None
-    """The ICC profile, which :func:`save` converts back to."""
+    """The ICC profile, which :func:`save` converts back to; only R'G'B' has one, all else becomes sRGB."""
 
 
 def from_wire(picture: protocol.Picture) -> Tensor:
@@ -84,46 +86,169 @@ def load(path: Path) -> Loaded:
     Raises:
         Refusal: there is no such file, it is no picture, too small or far too large.
     """
+    return decode(read(path), path.name)
+
+
+def read(path: Path) -> bytes:
+    """A file's content, which :func:`decode` takes.
+
+    Raises:
+        Refusal: it cannot be read.
+    """
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         sentence = _("“{name}” cannot be read ({error}); choose another picture.")
         raise Refusal(sentence.format(name=path, error=error.strerror)) from error
-    return decode(data, path.name)
 
 
 def decode(data: bytes, name: str) -> Loaded:
-    """The same as :func:`load`, of a file's content. ``name`` is for the sentence when something is wrong."""
+    """The same as :func:`load`, of a file's content. ``name`` is for the sentence when something is wrong.
+
+    It is a picture if libvips or else Pillow opens it: libvips keeps 16 bits and more, Pillow knows more formats.
+    """
     # libvips takes a tenth of a second to load, and GIMP's layers come without it.
     import pyvips
 
     try:
-        image = pyvips.Image.new_from_buffer(data, "", fail_on="error")
-    except pyvips.Error as error:
+        return _decoded(_by_libvips(data, name))
+    except pyvips.Error:
+        pass
+    try:
+        return _decoded(_by_pillow(data, name))
+    except (Refusal, MemoryError):
+        raise
+    except Exception as error:  # a damaged file may end in any of them
+        raise _not_read(data, name) from error
+
+
+_UNREAD = {
+    (0, b"8BPS"): "Photoshop",
+    (0, b"gimp xcf"): "XCF",
+    (0, b"v/1\x01"): "OpenEXR",
+    (0, b"#?RADIANCE"): "Radiance HDR",
+    (0, b"\xff\x0a"): "JPEG XL",
+    (4, b"JXL "): "JPEG XL",
+    (4, b"ftyphe"): "HEIC",
+    (4, b"ftypmif1"): "HEIC",
+    (0, b"%PDF"): "PDF",
+    (0, b"%!PS"): "PostScript",
+    (0, b"\xc5\xd0\xd3\xc6"): "PostScript",
+    (0, b"farbfeld"): "farbfeld",
+}
+"""Formats by a mark and its place in a file: those that libvips and Pillow need not know."""
+
+_READ = {
+    (0, b"\x89PNG"): "PNG",
+    (0, b"\xff\xd8\xff"): "JPEG",
+    (0, b"II*\0"): "TIFF",
+    (0, b"MM\0*"): "TIFF",
+    (0, b"II+\0"): "TIFF",
+    (0, b"MM\0+"): "TIFF",
+    (8, b"WEBP"): "WebP",
+    (0, b"GIF8"): "GIF",
+    (4, b"ftypavif"): "AVIF",
+    (4, b"jP  "): "JPEG 2000",
+    (0, b"DDS "): "DDS",
+    (0, b"BM"): "BMP",
+}
+"""Those of which they know most kinds."""
+
+
+def _format(data: bytes, marks: dict[tuple[int, bytes], str]) -> str:
+    return next((name for (place, mark), name in marks.items() if data.startswith(mark, place)), "")
+
+
+def _not_read(data: bytes, name: str) -> Refusal:
+    if format := _format(data, _UNREAD):
+        sentence = _(
+            "“{name}” is in the format {format}, which cannot be read here; export it as PNG, from GIMP for instance, "
+            "and choose that."
+        )
+    elif format := _format(data, _READ):
+        sentence = _("“{name}” is damaged or a kind of {format} that cannot be decoded here; choose another picture.")
+    else:
         sentence = _("“{name}” is not a picture that can be opened; choose a JPEG, PNG, TIFF or WebP.")
-        raise Refusal(sentence.format(name=name)) from error
-    if image.width * image.height > LARGEST_AREA:
+    return Refusal(sentence.format(name=name, format=format))
+
+
+def _by_libvips(data: bytes, name: str) -> pyvips.Image:
+    """A picture, upright, in what format it has.
+
+    Raises:
+        pyvips.Error: libvips cannot open it.
+        Refusal: it is too small or far too large.
+    """
+    import pyvips
+
+    # GIMP's TIFFs may have a thumbnail behind the picture that is not whole: an error, though nothing is cut off.
+    strictness = "truncated" if _format(data, _READ) == "TIFF" else "error"
+    image = pyvips.Image.new_from_buffer(data, "", fail_on=strictness)
+    _check_area(image.width, image.height, name)
+    return image.autorot()
+
+
+def _by_pillow(data: bytes, name: str) -> pyvips.Image:
+    """The same; besides, what goes wrong inside Pillow may be any exception."""
+    import pyvips
+    from PIL import Image, ImageOps
+
+    Image.MAX_IMAGE_PIXELS = None  # this picture's size is looked at here
+    picture: PIL.Image.Image = Image.open(io.BytesIO(data))
+    if picture.format == "EPS":  # it is a program, which Pillow lets Ghostscript run
+        raise ValueError(picture.format)
+    _check_area(*picture.size, name)
+    Image.MAX_IMAGE_PIXELS = LARGEST_AREA // 2  # for a picture in this one; twice as much is an error
+    picture = ImageOps.exif_transpose(picture)
+    samples, interpretation = _samples(picture)
+    image = pyvips.Image.new_from_array(samples, interpretation=interpretation)
+    if profile := picture.info.get("icc_profile"):
+        image = image.copy()
+        image.set_type(pyvips.GValue.blob_type, "icc-profile-data", profile)
+    return image
+
+
+def _samples(picture: PIL.Image.Image) -> tuple[np.ndarray, str]:
+    """The samples of any of Pillow's pictures, H×W or H×W×K, and libvips' name for what they are."""
+    mode = picture.mode
+    if mode == "CMYK":
+        return np.asarray(picture), "cmyk"
+    if mode.startswith("I"):  # 16 bits in one of several orders of bytes, or in 32
+        return np.asarray(picture).clip(0, 65535).astype(np.uint16), "grey16"
+    if mode == "F":
+        return np.asarray(picture), "b-w"
+    is_grey = mode in ("1", "L", "LA", "La")
+    colors = "L" if is_grey else "RGB"
+    plain = picture.convert(f"{colors}A" if picture.has_transparency_data else colors)
+    return np.asarray(plain), "b-w" if is_grey else "srgb"
+
+
+def _check_area(width: int, height: int, name: str) -> None:
+    if width * height > LARGEST_AREA:
         sentence = _(
             "“{name}” would unpack to {width} × {height} pixels; choose a picture of at most {most} megapixels."
         )
-        raise Refusal(
-            sentence.format(name=name, width=image.width, height=image.height, most=LARGEST_AREA // 1_000_000)
-        )
-    _check_size(image.width, image.height, f"“{name}”")
-    try:
-        return _decoded(image)
-    except pyvips.Error as error:
-        sentence = _("“{name}” is damaged and cannot be decoded; choose another picture.")
-        raise Refusal(sentence.format(name=name)) from error
+        raise Refusal(sentence.format(name=name, width=width, height=height, most=LARGEST_AREA // 1_000_000))
+    _check_size(width, height, f"“{name}”")
+
+
+_TRANSFORM = {"intent": "relative", "black_point_compensation": True}
+"""From one ICC profile to another, as GIMP does it."""
 
 
 def _decoded(image: pyvips.Image) -> Loaded:
-    deep = image.format not in ("uchar", "char")
+    deep = image.format != "uchar"
     grey = image.interpretation in ("b-w", "grey16")
-    image = image.autorot()
-    profile = image.get("icc-profile-data") if image.get_typeof("icc-profile-data") else None
+    inks = image.interpretation == "cmyk"
+    profile = _usable_profile(image)
+    if image.interpretation in ("lab", "labs", "labq"):
+        image = image.colourspace("rgb16")
+    if image.format not in ("uchar", "ushort"):
+        image = _sixteen_bits(image)
     if profile is not None:
-        image = image.icc_transform("srgb", embedded=True, intent="relative", depth=16)
+        image = image.icc_transform("srgb", embedded=True, depth=16, **_TRANSFORM)
+    elif inks:
+        image = _from_inks(image)
     else:
         image = image.colourspace("rgb16" if deep else "srgb")
     has_alpha = image.hasalpha()
@@ -131,8 +256,46 @@ def _decoded(image: pyvips.Image) -> Loaded:
         image = image.bandjoin(65535 if image.format == "ushort" else 255)
     samples = image.numpy()
     rgba = torch.from_numpy(samples.astype(np.float32) / np.iinfo(samples.dtype).max)
-    return Loaded(rgba.permute(2, 0, 1).contiguous(), grey, has_alpha, deep, profile)
+    return Loaded(rgba.permute(2, 0, 1).contiguous(), grey, has_alpha, deep, None if grey or inks else profile)
 
+
+def _usable_profile(image: pyvips.Image) -> bytes | None:
+    """The ICC profile of a picture; None also for one that is damaged or of another color model, as in GIMP."""
+    if not image.get_typeof("icc-profile-data"):
+        return None
+    from PIL import ImageCms
+
+    modes = {"b-w": "L", "grey16": "L", "cmyk": "CMYK", "srgb": "RGB", "rgb16": "RGB", "rgb": "RGB", "scrgb": "RGB"}
+    profile = image.get("icc-profile-data")
+    try:
+        # libvips would fall back to a profile of its own without a word.
+        source, target = ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB")
+        ImageCms.buildTransform(source, target, modes[image.interpretation], "RGB")
+    except (ImageCms.PyCMSError, OSError, KeyError, TypeError, ValueError):
+        return None
+    return bytes(profile)
+
+
+def _sixteen_bits(image: pyvips.Image) -> pyvips.Image:
+    """A picture of another format than 8 or 16 bits, unsigned, in 16 bits; what lies beyond 0 to 1 is cut off.
+
+    A TIFF's numbers from 0 to 1 are as in its 8 bits of 0 to 255: linear only where a profile says so.
+    """
+    highest = {"char": 2**7 - 1, "short": 2**15 - 1, "int": 2**31 - 1, "uint": 2**32 - 1}.get(image.format, 1)
+    kind = {"b-w": "grey16", "grey16": "grey16", "cmyk": "cmyk"}.get(image.interpretation, "rgb16")
+    numbers = (image == image).ifthenelse(image, 0)  # without NaN, which is unlike itself
+    return (numbers * (65535 / highest) + 0.5).cast("ushort").copy(interpretation=kind)
+
+
+def _from_inks(image: pyvips.Image) -> pyvips.Image:
+    """C, M, Y and K without a profile as R'G'B' of 16 bits: filters that lie one upon the other, as GIMP takes them."""
+    through = 1 - image / (65535 if image.format == "ushort" else 255)
+    light = (through[:3] * through[3]).copy(interpretation="scrgb").colourspace("rgb16")
+    return light.bandjoin(((1 - through[4]) * 65535 + 0.5).cast("ushort")) if image.bands > 4 else light
+
+
+WRITTEN = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".avif", ".gif")
+"""The endings of names that a picture can have: of all that libvips writes what is a picture and is read again."""
 
 _OPAQUE = (".jpg", ".jpeg", ".jpe", ".jfif")
 """Names of formats without transparency."""
@@ -144,9 +307,7 @@ def check_name(path: Path) -> None:
     Raises:
         Refusal: it says no format that is written here.
     """
-    import pyvips
-
-    if path.suffix.lower() not in pyvips.get_suffixes():
+    if path.suffix.lower() not in WRITTEN:
         raise _not_written(path)
 
 
@@ -174,12 +335,12 @@ def save(rgba: Tensor, path: Path, like: Loaded) -> None:
     elif path.suffix.lower() in _OPAQUE:
         image = image.flatten(background=depth)  # on white; left to itself the format has black there
     try:
-        if like.profile is not None and not like.grey:
+        if like.profile is not None:
             with tempfile.TemporaryDirectory() as folder:
                 profile = Path(folder) / "profile.icc"
                 profile.write_bytes(like.profile)
                 image = image.icc_transform(
-                    str(profile), input_profile="srgb", intent="relative", depth=16 if like.deep else 8
+                    str(profile), input_profile="srgb", depth=16 if like.deep else 8, **_TRANSFORM
                 ).copy_memory()
         elif like.grey:
             image = image.colourspace("grey16" if like.deep else "b-w")

@@ -111,12 +111,13 @@ def read_task(options: argparse.Namespace, settings: Settings) -> tuple[Loaded, 
     regions += [None] * (len(options.style) - len(regions))
     styles = [
         Style(
-            picture=pictures.load(path).rgba,
-            key=hashlib.sha256(path.read_bytes()).hexdigest(),
+            picture=pictures.decode(data, path.name).rgba,
+            key=hashlib.sha256(data).hexdigest(),
             region=None if region is None else pictures.region(pictures.load(region).rgba, content.rgba),
             weight=weight,
         )
         for path, weight, region in zip(options.style, weights, regions, strict=True)
+        for data in [pictures.read(path)]
     ]
     return content, Task(content.rgba, styles, settings, content.grey)
 

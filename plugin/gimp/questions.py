@@ -88,7 +88,7 @@ def pictures(window: Gtk.Window, title: str, background: Background) -> list[Gio
     images, everything = Gtk.FileFilter(), Gtk.FileFilter()
     images.set_name(_("All images"))
     images.add_mime_type("image/*")
-    for ending in style.ONLY_GIMP_READS:
+    for ending in style.PICTURE_ENDINGS:
         images.add_pattern(f"*{ending}")
     everything.set_name(_("All files"))
     everything.add_pattern("*")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -21,11 +22,17 @@ from plugin.words import _
 Source: TypeAlias = Gio.File | Gimp.Layer | Gimp.Image
 """Where a style comes from."""
 
-ONLY_GIMP_READS = (
+PICTURE_ENDINGS = (
     *(".xcf", ".xcf.gz", ".xcfgz", ".xcf.bz2", ".xcfbz2", ".xcf.xz", ".xcfxz"),
-    *(".psd", ".psb", ".ora", ".kra", ".exr", ".jxl"),
+    *(".psd", ".psb", ".ora", ".kra", ".exr", ".jxl", ".qoi", ".hdr", ".pfm", ".fits", ".ff"),
 )
-"""What the engine's own readers leave to GIMP."""
+"""Of pictures that are none by their content type, at least in some years' lists of these."""
+
+_ENGINE_READS = (
+    *((0, b"\x89PNG\r\n\x1a\n"), (0, b"\xff\xd8\xff"), (0, b"GIF8"), (8, b"WEBP")),
+    *((0, b"II*\0"), (0, b"MM\0*"), (0, b"II+\0"), (0, b"MM\0+")),
+)
+"""Marks and their places in a file of PNG, JPEG, GIF, WebP and TIFF. Whatever else it is GIMP opens."""
 
 _OPEN = {"style-layer": Gimp.Layer, "style-image": Gimp.Image}
 _REMEMBERED = "neural-style-open-{procedure}"
@@ -118,7 +125,7 @@ def is_picture(info: Gio.FileInfo) -> bool:
     if info.get_file_type() != Gio.FileType.REGULAR:
         return False
     kind = info.get_content_type() or ""
-    return Gio.content_type_is_a(kind, "image/*") or info.get_display_name().lower().endswith(ONLY_GIMP_READS)
+    return Gio.content_type_is_a(kind, "image/*") or info.get_display_name().lower().endswith(PICTURE_ENDINGS)
 
 
 def read(source: Source | None) -> Style:
@@ -130,7 +137,7 @@ def reading(source: Source | None) -> Pieces[Style]:
     """Read a style.
 
     Raises:
-        Refusal: there is none, or it cannot be read; what is in a file the engine looks at.
+        Refusal: there is none, or it cannot be read; what is in a file that the engine reads only the engine sees.
     """
     if source is None:
         raise Refusal(_("No style is chosen; choose a picture whose style the layer shall have and try again."))
@@ -150,9 +157,8 @@ def _read_file(file: Gio.File) -> Style:
             sentence = _("The style “{name}” is not a file but a folder or a device; choose a picture.")
             raise Refusal(sentence.format(name=name))
         data = file.load_contents(None)[1]
-        picture: Picture | PictureFile = PictureFile(name, data)
-        if name.lower().endswith(ONLY_GIMP_READS):
-            picture = _read_with_gimp(file, name)
+        is_the_engines = any(data.startswith(mark, place) for place, mark in _ENGINE_READS)
+        picture = PictureFile(name, data) if is_the_engines else _read_with_gimp(file, name)
     except GLib.Error as error:
         sentence = _("The style “{name}” cannot be read ({error}); choose another picture.")
         raise Refusal(sentence.format(name=name, error=error.message)) from error
@@ -184,14 +190,40 @@ def _reading_open(source: Gimp.Layer | Gimp.Image) -> Pieces[Style]:
 
 
 def _read_with_gimp(file: Gio.File, name: str) -> Picture:
-    image = Gimp.file_load(Gimp.RunMode.NONINTERACTIVE, file)
+    image, reason = _opened(file)
     if image is None:
-        raise Refusal(_("The style “{name}” cannot be opened by GIMP; choose another picture.").format(name=name))
+        sentence = _("The style “{name}” cannot be opened by GIMP ({reason}); choose another picture.")
+        raise Refusal(sentence.format(name=name, reason=reason))
     try:
         _check_area(name, image)
         return at_once(_reading_shown(image))
     finally:
         image.delete()
+
+
+def _opened(file: Gio.File) -> tuple[Gimp.Image | None, str]:
+    """A file as GIMP opens it, or why it cannot, which GIMP then does not say in a window of its own."""
+    pdb, plug_in = Gimp.get_pdb(), Gimp.get_plug_in()
+    handler = plug_in.get_pdb_error_handler()
+    plug_in.set_pdb_error_handler(Gimp.PDBErrorHandler.PLUGIN)
+    try:
+        image = Gimp.file_load(Gimp.RunMode.NONINTERACTIVE, file)
+        reason = "" if image else pdb.get_last_error().strip()
+        # GIMP 3.0 calls the procedures of some formats, PCX and others, with an argument that they do not take, and
+        # names the procedure in what it says of that. PostScript's would wait for ever where there is no Ghostscript.
+        found = re.search(r"\bfile-[a-z0-9-]+-load\b", reason)
+        if found and found[0] not in ("file-ps-load", "file-eps-load"):
+            loader = pdb.lookup_procedure(found[0])
+            config = loader.create_config()
+            config.set_property("run-mode", Gimp.RunMode.NONINTERACTIVE)
+            config.set_property("file", file)
+            values = loader.run(config)
+            if values.index(0) == Gimp.PDBStatusType.SUCCESS:
+                return values.index(1), ""
+            reason = pdb.get_last_error().strip()
+    finally:
+        plug_in.set_pdb_error_handler(handler)
+    return image, reason.rstrip(".")
 
 
 def _check_area(name: str, drawn: Gimp.Layer | Gimp.Image) -> None:

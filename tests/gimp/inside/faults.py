@@ -61,7 +61,7 @@ def test_a_style_that_is_not_a_picture() -> None:
     image = new_image()
     layer = new_layer(image, "layer")
     (FOLDER / "letter.jpg").write_text("Dear Sir or Madam", encoding="utf-8")
-    assert "“letter.jpg” is not a picture" in refused(image, [layer], FOLDER / "letter.jpg")
+    assert "“letter.jpg” cannot be opened by GIMP" in refused(image, [layer], FOLDER / "letter.jpg")
     (FOLDER / "letter.xcf").write_text("Dear Sir or Madam", encoding="utf-8")
     assert "“letter.xcf” cannot be opened by GIMP" in refused(image, [layer], FOLDER / "letter.xcf")
 
