@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import shutil
+import signal
 import stat
 import sys
 import time
@@ -33,6 +34,7 @@ _log = logging.getLogger("neural-style.install")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the installer as from the command line and return its exit status."""
+    _let_every_signal_end_what_was_started()
     options = _parser().parse_args(arguments)
     if options.engine_dir is not None:
         os.environ["NEURAL_STYLE_ENGINE_DIR"] = str(options.engine_dir.expanduser().resolve())
@@ -124,6 +126,14 @@ def uninstall(plug_ins: Path | None) -> None:
 def sample_picture() -> Path:
     """Where the installer's first picture is."""
     return locations.data_folder() / "sample.png"
+
+
+def _let_every_signal_end_what_was_started() -> None:
+    """Make a plain kill and a closed terminal interrupt us as Ctrl+C does: the steps' programs do not hear them."""
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) == signal.SIG_DFL:  # nohup ignores the latter
+            signal.signal(number, signal.default_int_handler)
 
 
 def _parser() -> argparse.ArgumentParser:
