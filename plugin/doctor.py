@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from plugin import __version__, client, environment, locations, log
+from plugin import __version__, client, environment, locations, log, steps
 from plugin.protocol import Job, Picture, Result, Style
 from plugin.settings import Settings
 
@@ -71,7 +71,7 @@ def findings() -> Iterator[Finding]:
 def gimp_version(gimp: Path) -> str:
     """What a GIMP executable says of itself: ``3.0.4``; empty where it says nothing."""
     try:
-        said = subprocess.run([gimp, "--version"], capture_output=True, text=True, timeout=_GIMP_SECONDS, check=False)
+        said = steps.ask([gimp, "--version"], timeout=_GIMP_SECONDS)
     except (OSError, subprocess.TimeoutExpired):
         return ""
     found = re.search(r"\d+\.\d+\.\d+\S*", said.stdout)
@@ -142,20 +142,16 @@ def _first_difference(installed: Path) -> str | None:
 def _menu_entry(gimp: Path) -> Finding:
     """Ask GIMP itself whether it knows the filter."""
     try:
-        asked = subprocess.run(
+        asked = steps.ask(
             gimp_batch(gimp, "sample.check()"),
             env=gimp_environment(gimp),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
+            stderr=subprocess.STDOUT,
             timeout=_GIMP_SECONDS,
-            check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return Finding("In GIMP", f"GIMP does not start ({error})", "start it by hand and see what it says")
     if asked.returncode:
-        said = (asked.stdout + asked.stderr).strip()
+        said = asked.stdout.strip()
         reason = next(
             (line.partition(": ")[2] for line in said.splitlines() if line.startswith("RuntimeError: ")), said
         )
@@ -165,10 +161,10 @@ def _menu_entry(gimp: Path) -> Finding:
 
 def _environment(folder: Path) -> Finding:
     python = locations.python_of(folder)
-    if not python.exists():
+    if not os.path.lexists(python):
         return Finding("Environment", f"nothing in {folder}", _AGAIN)
-    if not environment.runs(folder):
-        return Finding("Environment", f"{python} does not run", _AGAIN)
+    if wrong := environment.fault(folder):
+        return Finding("Environment", wrong, _AGAIN)
     if broken := environment.damaged(folder):
         return Finding("Environment", f"files of {', '.join(broken)} are missing or damaged", _AGAIN)
     return Finding("Environment", str(folder))

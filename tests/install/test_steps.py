@@ -1,4 +1,4 @@
-"""How a step of the installer ends: with its program, with everything that one has started, or without waiting for it."""
+"""How a step of the installer ends: with its program, with what that has started, or without waiting for it."""
 
 from __future__ import annotations
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -114,6 +116,29 @@ def test_a_gimp_on_the_path_that_is_no_gimp_3_is_none(newcomer: Newcomer, tmp_pa
     assert not list((newcomer.home / ".config/GIMP/2.10").iterdir())
 
 
+def test_programs_that_say_something_that_is_not_utf_8_stop_neither_installer_nor_doctor(
+    newcomer: Newcomer, installed: subprocess.CompletedProcess[str], tmp_path: Path
+) -> None:
+    for name in ("nvidia-smi", "gimp-console-3.0"):
+        (tmp_path / name).write_text("#!/bin/sh\nprintf 'caf\\351 \\377\\n'\n")
+        (tmp_path / name).chmod(0o755)
+    done = newcomer.python("install.py", PATH=str(tmp_path))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "GIMP 3 was not found" in done.stdout
+    report = newcomer.python("install.py", "--doctor", PATH=str(tmp_path))
+    assert f"WRONG  GIMP         {tmp_path}/gimp-console-3.0 says nothing; Neural Style needs GIMP 3." in report.stdout
+    assert "OK     Engine " in report.stdout
+
+
+def test_what_gimp_says_when_it_fails_need_not_be_utf_8(newcomer: Newcomer, tmp_path: Path) -> None:
+    gimp = tmp_path / "gimp-console-3.0"
+    gimp.write_text("#!/bin/sh\nprintf 'caf\\351 3.0.4\\n'; test $1 = --version\n")
+    gimp.chmod(0o755)
+    report = newcomer.python("install.py", "--doctor", PATH=str(tmp_path))
+    assert f"OK     GIMP         3.0.4, {gimp}" in report.stdout, report.stderr
+    assert "WRONG  In GIMP      caf\ufffd 3.0.4; run" in report.stdout
+
+
 def test_the_doctor_says_that_gimp_is_missing_and_that_the_rest_is_well(
     newcomer: Newcomer, installed: subprocess.CompletedProcess[str]
 ) -> None:
@@ -185,6 +210,75 @@ def test_a_failed_download_is_one_sentence_that_says_what_to_do(
         f"There is more in {log}."
     )
     assert "No matching distribution found for torch" in log.read_text()
+
+
+def python_folder(engine: Path) -> Path:
+    """The folder in an environment whose name says for which Python its packages are."""
+    (folder,) = (engine / "lib").iterdir()
+    return folder
+
+
+@pytest.mark.parametrize("has_both", [False, True], ids=["replaced", "upgraded"])
+def test_an_environment_whose_python_has_become_another_is_made_anew(
+    newcomer: Newcomer, tmp_path: Path, nowhere: dict[str, str], has_both: bool
+) -> None:
+    engine = tmp_path / "engine"
+    newcomer.python("install.py", "--engine-dir", engine, **nowhere)
+    now = python_folder(engine)
+    before = now.with_name("python3.9")
+    if has_both:  # python3 -m venv --upgrade
+        shutil.copytree(now, before)
+    else:
+        now.rename(before)
+    config = (engine / "pyvenv.cfg").read_text()
+    (engine / "pyvenv.cfg").write_text(re.sub("(?m)^version = .*", "version = 3.9.7", config))
+    version = "{}.{}".format(*sys.version_info)
+    made_for = f"Python {version} and Python 3.9" if has_both else "Python 3.9"
+    sentence = f"{engine} was made for {made_for} and runs Python {version} now"
+    report = newcomer.python("install.py", "--doctor", NEURAL_STYLE_ENGINE_DIR=str(engine))
+    assert f"WRONG  Environment  {sentence}; run “python3 install.py” again." in report.stdout
+    again = newcomer.python("install.py", "--engine-dir", engine, **nowhere)
+    assert f"  {sentence}; it is made anew." in again.stdout
+    assert "Making the engine's environment: done" in again.stdout
+    assert python_folder(engine).name == f"python{version}"
+    report = newcomer.python("install.py", "--doctor", NEURAL_STYLE_ENGINE_DIR=str(engine))
+    assert f"OK     Environment  {engine}" in report.stdout
+
+
+def test_an_environment_whose_python_is_gone_is_made_anew(
+    newcomer: Newcomer, tmp_path: Path, nowhere: dict[str, str]
+) -> None:
+    engine = tmp_path / "engine"
+    newcomer.python("install.py", "--engine-dir", engine, **nowhere)
+    python = engine / "bin/python"
+    python.unlink()
+    python.symlink_to(tmp_path / "python that is gone")
+    report = newcomer.python("install.py", "--doctor", NEURAL_STYLE_ENGINE_DIR=str(engine))
+    sentence = f"{python} does not run (No such file or directory)"
+    assert f"WRONG  Environment  {sentence}; run “python3 install.py” again." in report.stdout
+    again = newcomer.python("install.py", "--engine-dir", engine, **nowhere)
+    assert f"  {sentence}; it is made anew." in again.stdout
+    assert "Making the engine's environment: done" in again.stdout
+
+
+def test_files_of_an_environment_that_are_garbage_are_found_and_made_anew(
+    newcomer: Newcomer, tmp_path: Path, nowhere: dict[str, str]
+) -> None:
+    engine = tmp_path / "engine"
+    newcomer.python("install.py", "--engine-dir", engine, **nowhere)
+    packages = python_folder(engine) / "site-packages"
+    for name, file in (("one", "METADATA"), ("two", "RECORD"), ("three", "RECORD")):
+        (packages / f"{name}-1.0.dist-info").mkdir()
+        (packages / f"{name}-1.0.dist-info" / file).write_bytes(
+            b"\xff\xfe\x00,\n" if name != "three" else b"x,sha256=,7y"
+        )
+    (packages / "torch").mkdir()
+    (packages / "torch/version.py").write_bytes(b"\xff")
+    report = newcomer.python("install.py", "--doctor", NEURAL_STYLE_ENGINE_DIR=str(engine))
+    assert "files of one, three, two are missing or damaged; run “python3 install.py” again." in report.stdout
+    again = newcomer.python("install.py", "--engine-dir", engine, **nowhere)
+    assert "Damaged, and made anew: one, three, two." in again.stdout
+    assert not list(packages.glob("*-1.0.dist-info"))
 
 
 def test_a_python_without_venv_says_what_to_install(newcomer: Newcomer, tmp_path: Path) -> None:
