@@ -40,6 +40,11 @@ class Finding:
 
 def main() -> int:
     """Print the report; the exit status is 1 when something is wrong."""
+    try:
+        steps.refuse_root_for_somebody()
+    except steps.StepError as error:
+        print(error, file=sys.stderr)
+        return 1
     log.to_file()
     print(f"Neural Style {__version__} for GIMP")
     wrong = 0

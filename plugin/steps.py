@@ -38,6 +38,30 @@ def say(text: str) -> None:
     print(text, flush=True)
 
 
+def refuse_root_for_somebody() -> None:
+    """Refuse to go on as root where a person asked for that with sudo or its like.
+
+    Whoever really is root, as in a container, has their own GIMP's profile in root's home.
+
+    Raises:
+        StepError: root's home is not where that person's GIMP looks.
+    """
+    if sys.platform == "win32" or os.geteuid() != 0:
+        return
+    import pwd
+
+    for tool, variable in (("sudo", "SUDO_USER"), ("doas", "DOAS_USER"), ("pkexec", "PKEXEC_UID")):
+        value = os.environ.get(variable, "")
+        try:
+            person = pwd.getpwuid(int(value)) if variable.endswith("UID") else pwd.getpwnam(value)
+        except (KeyError, ValueError):  # nobody, or nobody in this system's root
+            continue
+        if person.pw_uid != 0:
+            raise StepError(
+                f"Run this without {tool}: it would look into root's home, and {person.pw_name}'s GIMP does not."
+            )
+
+
 def run(
     title: str,
     arguments: Sequence[str | Path],

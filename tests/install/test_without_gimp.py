@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import pwd
 import re
 import shutil
 import signal
@@ -294,3 +296,197 @@ def test_without_an_engine_the_command_line_says_how_to_get_one(newcomer: Newcom
     report = newcomer.python("install.py", "--doctor", **nowhere)
     assert report.returncode == 1
     assert f"nothing in {tmp_path / 'nowhere'}; run “python3 install.py” again." in report.stdout
+
+
+class Leaver:
+    """Somebody whose home is a copy of the newcomer's, and whose engine is an empty one of their own."""
+
+    def __init__(self, newcomer: Newcomer, folder: Path) -> None:
+        self._newcomer = newcomer
+        self.home, self.engine = folder / "home", folder / "engine"
+        shutil.copytree(newcomer.home, self.home, symlinks=True)
+        self.engine.mkdir()
+        (self.engine / "neural-style-engine.json").write_text("{}")
+        self.record = self.home / ".local/share/neural-style/installed.json"
+        self.record.write_text(json.dumps({"engines": [str(self.engine)], "plug_ins": []}))
+
+    def plug_ins(self, version: str) -> Path:
+        return self.home / ".config/GIMP" / version / "plug-ins"
+
+    def install(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+        mine = {"HOME": str(self.home), "NEURAL_STYLE_ENGINE_DIR": str(self.engine)}
+        return self._newcomer.python("install.py", *arguments, **(mine | more))
+
+    def files(self) -> set[str]:
+        return {path.relative_to(self.home).as_posix() for path in self.home.rglob("*") if not path.is_dir()}
+
+
+@pytest.fixture
+def leaver(newcomer: Newcomer, installed: subprocess.CompletedProcess[str], tmp_path: Path) -> Leaver:
+    assert installed.returncode == 0, installed.stdout + installed.stderr
+    return Leaver(newcomer, tmp_path)
+
+
+def test_uninstalling_removes_what_is_ours_and_nothing_else(leaver: Leaver) -> None:
+    """Other programs are called neural-style as well."""
+    other = leaver.plug_ins("3.2") / "neural-style"
+    shutil.rmtree(other)
+    foreign = {
+        ".config/GIMP/3.2/plug-ins/neural-style/neural-style.py": "#!/usr/bin/env python3\nimport gi\n",
+        ".config/GIMP/3.2/plug-ins/neural-style/plugin/__init__.py": "",
+        ".config/GIMP/3.2/plug-in-settings/plug-in-neural-style.last": "",
+        ".config/GIMP/3.0/plug-in-settings/plug-in-old-neural-styles.last": "",
+        ".local/share/neural-style/models/vgg19.pth": "",
+        ".cache/neural-style/images/1.png": "",
+        ".config/neural-style/config.toml": "",
+        ".local/state/neural-style/history": "",
+    }
+    for name, text in foreign.items():
+        (leaver.home / name).parent.mkdir(parents=True, exist_ok=True)
+        (leaver.home / name).write_text(text)
+    ours = [
+        ".cache/neural-style/clock.json",
+        ".config/neural-style/styles.json",
+        ".local/share/neural-style/sample.png",
+    ]
+    ours += [".config/GIMP/3.0/plug-in-settings/plug-in-neural-style.last"]
+    for name in ours:
+        (leaver.home / name).parent.mkdir(parents=True, exist_ok=True)
+        (leaver.home / name).touch()
+    done = leaver.install("--uninstall")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert leaver.files() == set(foreign)
+    assert not leaver.engine.exists()
+    assert f"{other} is not this plug-in, and is left alone." in done.stdout
+    for folder in (".local/share", ".cache", ".config", ".local/state"):
+        assert f"{leaver.home / folder}/neural-style has something else in it, and is left." in done.stdout
+
+
+def test_an_engine_folder_that_is_somebody_elses_is_not_removed(leaver: Leaver) -> None:
+    (leaver.engine / "neural-style-engine.json").rename(leaver.engine / "settings.json")
+    default = leaver.home / ".local/share/neural-style/engine"
+    default.mkdir()
+    (default / "start.sh").touch()
+    done = leaver.install("--uninstall")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [path.name for path in leaver.engine.iterdir()] == ["settings.json"]
+    assert leaver.files() == {".local/share/neural-style/engine/start.sh"}
+
+
+def test_what_is_left_of_a_damaged_plug_in_is_ours(leaver: Leaver, tmp_path: Path) -> None:
+    (leaver.plug_ins("3.0") / "neural-style/neural-style.py").unlink()
+    linked = leaver.plug_ins("3.2") / "neural-style"
+    shutil.rmtree(linked)
+    linked.mkdir()
+    for link, target in (("neural-style.py", "gimp_entry.py"), ("plugin", "plugin")):
+        (linked / link).symlink_to(tmp_path / "deleted checkout" / target)
+    interrupted = leaver.plug_ins("3.2") / ".neural-style.old/plugin"
+    interrupted.mkdir(parents=True)
+    (interrupted / "client.py").touch()
+    done = leaver.install("--uninstall")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert leaver.files() == set()
+
+
+def test_a_plug_in_of_the_same_name_is_not_replaced(leaver: Leaver, newcomer: Newcomer) -> None:
+    other = leaver.plug_ins("3.2") / "neural-style"
+    shutil.rmtree(other)
+    other.mkdir()
+    (other / "neural-style.py").write_text("#!/usr/bin/env python3\nimport gi\n")
+    done = newcomer.python("install.py", HOME=str(leaver.home))
+    assert done.returncode == 1
+    assert done.stderr.strip() == f"{other} holds another plug-in; move it elsewhere and run this again."
+    assert [path.name for path in other.iterdir()] == ["neural-style.py"]
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"\xff\xfe",
+        b'{"engines": [',
+        b'{"engines": "abc", "plug_ins": {"": 1}, "engine_dir": 7}',
+        b'{"engines": [1, null, "", "here", "/\\u0000", "/\\ud800"], "plug_ins": [[], "here", "/\\u0000", "/\\ud800"]}',
+        b"[" * 200_000,
+        b"7",
+    ],
+    ids=["no text", "cut off", "other types", "no paths", "nested", "a number"],
+)
+def test_files_that_cannot_be_understood_stop_neither_doctor_nor_uninstalling(
+    newcomer: Newcomer, leaver: Leaver, garbage: bytes
+) -> None:
+    preset = leaver.home / ".config/neural-style/presets/broken.json"
+    preset.parent.mkdir(parents=True)
+    preset.write_bytes(garbage)
+    (leaver.home / ".config/neural-style/styles.json").write_bytes(garbage)
+    leaver.record.write_bytes(garbage)
+    (leaver.engine / "neural-style-engine.json").write_bytes(garbage)
+    if not garbage.startswith(b"[["):
+        (newcomer.checkout / "engine.json").write_bytes(garbage)
+        assert leaver.install("--doctor", NEURAL_STYLE_ENGINE_DIR="").returncode == 1
+    report = leaver.install("--doctor")
+    assert "things are wrong." in report.stdout and "Traceback" not in report.stderr, report.stderr
+    done = leaver.install("--uninstall")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"Your own presets are still in {preset.parent}." in done.stdout
+    assert leaver.files() == {preset.relative_to(leaver.home).as_posix()}
+    assert not leaver.engine.exists()
+
+
+@pytest.mark.parametrize(
+    "what",
+    [["install.py"], ["install.py", "--doctor"], ["install.py", "--uninstall"], ["plugin/__main__.py", "doctor"]],
+)
+@pytest.mark.parametrize("tool", ["SUDO_USER", "DOAS_USER", "PKEXEC_UID"])
+def test_root_on_behalf_of_somebody_is_refused(newcomer: Newcomer, tmp_path: Path, what: list[str], tool: str) -> None:
+    person = next(each for each in pwd.getpwall() if each.pw_uid)
+    done = as_root(newcomer, tmp_path, what, **{tool: str(person.pw_uid) if tool == "PKEXEC_UID" else person.pw_name})
+    name = {"SUDO_USER": "sudo", "DOAS_USER": "doas", "PKEXEC_UID": "pkexec"}[tool]
+    assert done.returncode == 1
+    assert done.stderr.strip() == (
+        f"Run this without {name}: it would look into root's home, and {person.pw_name}'s GIMP does not."
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [{}, {"SUDO_USER": "root"}, {"PKEXEC_UID": "0"}, {"SUDO_USER": "nobody-of-that-name"}, {"PKEXEC_UID": "x"}],
+)
+def test_root_itself_is_a_person(newcomer: Newcomer, tmp_path: Path, variables: dict[str, str]) -> None:
+    done = as_root(newcomer, tmp_path, ["install.py", "--uninstall"], **variables)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def as_root(newcomer: Newcomer, home: Path, what: list[str], **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run it in an empty home as root, or so that it takes itself for root."""
+    code = (
+        "import os, runpy, sys; os.geteuid = lambda: 0; del sys.argv[0]; runpy.run_path(sys.argv[0], None, '__main__')"
+    )
+    mine = {"HOME": str(home), "NEURAL_STYLE_ENGINE_DIR": str(home / "engine")}
+    return newcomer.python("-c", code, *what, **(mine | variables))
+
+
+@pytest.mark.parametrize("what", ["", "--uninstall"])
+def test_a_failure_that_nobody_expected_is_one_sentence_and_a_log(
+    newcomer: Newcomer, tmp_path: Path, what: str
+) -> None:
+    code = (
+        "import sys; from plugin import installer; installer._remembered = lambda: 1 / 0; "
+        f"sys.exit(installer.main({what.split()}))"
+    )
+    done = newcomer.python("-c", code, HOME=str(tmp_path), NEURAL_STYLE_ENGINE_DIR=str(tmp_path / "engine"))
+    (log,) = (tmp_path / ".local/state/neural-style").iterdir()
+    assert done.returncode == 1
+    assert done.stderr.strip() == (
+        f"Neural Style failed unexpectedly (ZeroDivisionError: division by zero); there is more in {log}."
+    )
+    assert "Traceback" in log.read_text()
+
+
+def test_what_cannot_be_written_is_one_sentence(newcomer: Newcomer, tmp_path: Path) -> None:
+    (tmp_path / ".local").touch()
+    done = newcomer.python("install.py", HOME=str(tmp_path), XDG_STATE_HOME=str(tmp_path / "state"))
+    assert done.returncode == 1
+    assert done.stderr.strip() == (
+        f"{tmp_path}/.local/share/neural-style: Not a directory; put that right and run this again."
+    )
