@@ -91,6 +91,8 @@ def install(plug_ins: Path | None, device: str, link: bool) -> None:
         _remember(plug_ins=[folder])
         changed |= _put_plug_in(folder, engine, link)
     if changed or not sample_picture().is_file():
+        if gimp is not None and (python := doctor.interpreter(_first_line())).remedy:
+            raise StepError(f"{python.found}; {python.remedy}.")
         _paint_sample(gimp, engine, plug_ins)
         print()
         say(f"Done in {time.monotonic() - start:.0f} s. The sample is {sample_picture()}.")
@@ -181,7 +183,6 @@ def plug_in_folders(gimp: Path | None, version: str) -> list[Path]:
         steps.run(
             "Starting GIMP for the first time",
             [gimp, "-i", "--quit"],
-            env=doctor.gimp_environment(gimp),
             advice="start GIMP once by hand and see what it says, then run this again",
             timeout=300,
         )
@@ -202,18 +203,19 @@ def _put_plug_in(folder: Path, engine: Path, link: bool) -> bool:
     _discard(new)
     new.mkdir(parents=True)
     root = locations.PLUG_IN_ROOT
-    entry = new / f"{_NAME}.py"
+    entry, first_line = new / f"{_NAME}.py", _first_line(doctor.shebang(target / f"{_NAME}.py"))
     if link:
         try:
-            entry.symlink_to(root / "gimp_entry.py")
+            if first_line == doctor.SHEBANGS[0]:
+                entry.symlink_to(root / "gimp_entry.py")
+            else:
+                _write_entry(entry, first_line)
             (new / "plugin").symlink_to(root / "plugin", target_is_directory=True)
         except OSError as error:
             _discard(new)
             raise StepError(f"Links cannot be made in {folder} ({error.strerror}); install without --link.") from error
     else:
-        # Not its old date, too: GIMP asks a plug-in for its arguments again only when this file is newer.
-        shutil.copy(root / "gimp_entry.py", entry)
-        entry.chmod(entry.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
+        _write_entry(entry, first_line)
         shutil.copytree(root / "plugin", new / "plugin", ignore=_NOT_COPIED)
         shutil.copy2(root / "LICENSE", new)
         _note_engine(new / "engine.json", engine)
@@ -226,6 +228,23 @@ def _put_plug_in(folder: Path, engine: Path, link: bool) -> bool:
     new.rename(target)
     _discard(old)
     return True
+
+
+def _write_entry(entry: Path, first_line: str) -> None:
+    """Write the file that GIMP runs.
+
+    It gets a new date: GIMP asks a plug-in for its arguments again only when this file is newer than before.
+    """
+    _, _, rest = (locations.PLUG_IN_ROOT / "gimp_entry.py").read_text(encoding="utf-8").partition("\n")
+    entry.write_text(f"{first_line}\n{rest}", encoding="utf-8", newline="\n")
+    entry.chmod(entry.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
+
+
+def _first_line(present: str = "") -> str:
+    """The first line for the plug-in's file with which GIMP gets a Python that has its modules: the present one if it
+    does that, and the most general one if none does."""
+    candidates = sorted(doctor.SHEBANGS, key=lambda line: line != present)
+    return next((line for line in candidates if not doctor.interpreter(line).remedy), doctor.SHEBANGS[0])
 
 
 def _is_ours(folder: Path) -> bool:

@@ -141,6 +141,28 @@ def test_what_gimp_says_when_it_fails_need_not_be_utf_8(newcomer: Newcomer, tmp_
     assert "WRONG  In GIMP      caf\ufffd 3.0.4; run" in report.stdout
 
 
+def test_where_no_python_has_gimps_modules_the_installer_says_what_to_install(
+    newcomer: Newcomer, tmp_path: Path
+) -> None:
+    gimp, python = tmp_path / "gimp-console-3.0", tmp_path / "python3"
+    gimp.write_text("#!/bin/sh\necho 3.0.4; echo 'RuntimeError: It is not there.'; test $1 = --version\n")
+    gimp.chmod(0o755)
+    python.symlink_to(sys.executable)
+    (tmp_path / "gi.py").write_text("raise ImportError('there is none')\n")
+    home = tmp_path / "home"
+    profile = home / ".config/GIMP/3.0"
+    profile.mkdir(parents=True)
+    variables = {"HOME": str(home), "PATH": str(tmp_path), "PYTHONPATH": str(tmp_path)}
+    done = newcomer.python("install.py", **variables)
+    wrong = f"GIMP would run the plug-in with {python}, which cannot load GIMP's modules (there is none)"
+    remedy = "install GIMP's modules for Python (python3-gi and gir1.2-gimp-3.0 on Debian and Ubuntu)"
+    assert done.returncode == 1
+    assert done.stderr.strip() == f"{wrong}; {remedy}."
+    assert f"WRONG  Python       {wrong}; {remedy}." in newcomer.python("install.py", "--doctor", **variables).stdout
+    entry = profile / "plug-ins/neural-style/neural-style.py"
+    assert entry.read_text() == (newcomer.checkout / "gimp_entry.py").read_text()
+
+
 def test_the_doctor_says_that_gimp_is_missing_and_that_the_rest_is_well(
     newcomer: Newcomer, installed: subprocess.CompletedProcess[str]
 ) -> None:
