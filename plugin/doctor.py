@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from plugin import __version__, client, environment, locations, log
+from plugin import __version__, client, environment, locations, log, steps
 from plugin.protocol import Job, Picture, Result, Style
 from plugin.settings import Settings
 
@@ -22,7 +22,12 @@ WEIGHTS = Path(__file__).resolve().parent / "engine" / "weights" / "vgg16_featur
 WEIGHTS_SHA256 = "ffd4ff0d19f78ae7a3c40a93c352b22ac5d591e000129f195e39e01bd23372ce"
 
 _AGAIN = "run “python3 install.py” again"
-_GIMP_SECONDS = 180.0
+_MODULES = "install GIMP's modules for Python (python3-gi and gir1.2-gimp-3.0 on Debian and Ubuntu)"
+_GIMP_SECONDS, _PYTHON_SECONDS = 180.0, 60.0
+
+SHEBANGS = ("#!/usr/bin/env python3", "#!/usr/bin/python3")
+"""The first lines that the plug-in's file can have. The first one suits every GIMP that shares a profile, a Flatpak's
+and an AppImage's as well, but depends on the PATH; the second one suits those that come with the system."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,11 @@ class Finding:
 
 def main() -> int:
     """Print the report; the exit status is 1 when something is wrong."""
+    try:
+        steps.refuse_root_for_somebody()
+    except steps.StepError as error:
+        print(error, file=sys.stderr)
+        return 1
     log.to_file()
     print(f"Neural Style {__version__} for GIMP")
     wrong = 0
@@ -56,7 +66,7 @@ def findings() -> Iterator[Finding]:
     """Every check in turn, the ones that others depend on first."""
     gimp = locations.gimp_console()
     yield _gimp(gimp)
-    yield from _plug_ins()
+    yield from _plug_ins(gimp)
     if gimp is not None:
         yield _menu_entry(gimp)
     folder = locations.engine_folder()
@@ -71,7 +81,7 @@ def findings() -> Iterator[Finding]:
 def gimp_version(gimp: Path) -> str:
     """What a GIMP executable says of itself: ``3.0.4``; empty where it says nothing."""
     try:
-        said = subprocess.run([gimp, "--version"], capture_output=True, text=True, timeout=_GIMP_SECONDS, check=False)
+        said = steps.ask([gimp, "--version"], timeout=_GIMP_SECONDS)
     except (OSError, subprocess.TimeoutExpired):
         return ""
     found = re.search(r"\d+\.\d+\.\d+\S*", said.stdout)
@@ -79,13 +89,49 @@ def gimp_version(gimp: Path) -> str:
 
 
 def gimp_environment(gimp: Path) -> dict[str, str]:
-    """The variables to start GIMP with: as from the desktop, not as from an activated virtual environment.
+    """The variables with which :func:`gimp_batch` works.
 
-    GIMP's plug-ins run in the first ``python3`` of the PATH, which has to be the one GIMP came with.
+    GIMP's own Python plug-ins run in the first ``python3`` of the PATH; what interprets our code is one of them.
     """
     variables = client.environment()
     variables["PATH"] = os.pathsep.join([str(gimp.parent), variables.get("PATH", "")])
     return variables
+
+
+def shebang(entry: Path) -> str:
+    """The first line of the plug-in's file that GIMP runs; empty where it cannot be read."""
+    try:
+        return entry.read_text(encoding="utf-8", errors="replace").partition("\n")[0].strip()
+    except OSError:
+        return ""
+
+
+def interpreter(line: str) -> Finding:
+    """Whether the Python that a first line of the plug-in's file means can load the plug-in.
+
+    On Linux GIMP leaves it to the system to run that file, in an environment that is GIMP's own; so nothing of it is
+    changed here, the PATH least of all, on which another python3 may come before the one that knows GIMP's modules.
+    """
+    if sys.platform in ("win32", "darwin"):
+        return Finding("Python", "GIMP's own")
+    command = line.removeprefix("#!").split()
+    code = (
+        "import sys; print(sys.executable, flush=True); sys.dont_write_bytecode = True; "
+        "sys.version_info < (3, 10) and sys.exit('Error: it is older than 3.10'); "
+        f"sys.path.insert(0, {str(locations.PLUG_IN_ROOT)!r}); import plugin.gimp.procedure"
+    )
+    try:
+        asked = steps.ask([*command, "-c", code], stderr=subprocess.STDOUT, timeout=_PYTHON_SECONDS)
+        said, is_fine = asked.stdout.splitlines(), asked.returncode == 0
+    except (OSError, subprocess.TimeoutExpired) as error:
+        said, is_fine = [str(error)], False
+    if is_fine:
+        return Finding("Python", f"{said[0]} loads GIMP's modules")
+    python = said[0] if len(said) > 1 else " ".join(command)
+    reason = said[-1].partition(": ")[2] or said[-1] if said else "it ends without a word"
+    found = f"GIMP would run the plug-in with {python}, which cannot load GIMP's modules ({reason})"
+    gets_round = line != SHEBANGS[-1] and not interpreter(SHEBANGS[-1]).remedy
+    return Finding("Python", found, _AGAIN if gets_round else _MODULES)
 
 
 def gimp_batch(gimp: Path, code: str) -> list[str]:
@@ -106,8 +152,8 @@ def _gimp(gimp: Path | None) -> Finding:
     return Finding("GIMP", f"{version}, {gimp}")
 
 
-def _plug_ins() -> Iterator[Finding]:
-    """One finding for each profile: whether the plug-in is there and is this version."""
+def _plug_ins(gimp: Path | None) -> Iterator[Finding]:
+    """For each profile, whether the plug-in is there, is this version, and gets the Python that it needs."""
     profiles = locations.gimp_profiles()
     if not profiles:
         yield Finding("Profile", "GIMP has no profile yet", _AGAIN)
@@ -119,10 +165,14 @@ def _plug_ins() -> Iterator[Finding]:
             yield Finding("Plug-in", f"not in {folder}", _AGAIN)
         elif sys.platform != "win32" and not os.access(entry, os.X_OK):
             yield Finding("Plug-in", f"{entry} is not executable, so GIMP passes it by", _AGAIN)
+        elif shebang(entry) not in SHEBANGS:
+            yield Finding("Plug-in", f"{entry} is of another version or damaged", _AGAIN)
         elif differing := _first_difference(folder / "plugin"):
             yield Finding("Plug-in", f"{folder / 'plugin' / differing} is of another version or damaged", _AGAIN)
         else:
             yield Finding("Plug-in", str(folder))
+            if gimp is not None:
+                yield interpreter(shebang(entry))
 
 
 def _first_difference(installed: Path) -> str | None:
@@ -140,35 +190,26 @@ def _first_difference(installed: Path) -> str | None:
 
 
 def _menu_entry(gimp: Path) -> Finding:
-    """Ask GIMP itself whether it knows the filter."""
+    """Ask GIMP itself, as a person would start it, whether it knows the filter; in Script-Fu, which needs no Python."""
+    question = f'(if (defined? \'plug-in-{locations.APPLICATION}) (display 1) (error "not loaded"))'
+    command = [str(gimp), "-i", "--quit", "--batch-interpreter=plug-in-script-fu-eval", "-b", question]
     try:
-        asked = subprocess.run(
-            gimp_batch(gimp, "sample.check()"),
-            env=gimp_environment(gimp),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_GIMP_SECONDS,
-            check=False,
-        )
+        asked = steps.ask(command, stderr=subprocess.STDOUT, timeout=_GIMP_SECONDS)
     except (OSError, subprocess.TimeoutExpired) as error:
         return Finding("In GIMP", f"GIMP does not start ({error})", "start it by hand and see what it says")
     if asked.returncode:
-        said = (asked.stdout + asked.stderr).strip()
-        reason = next(
-            (line.partition(": ")[2] for line in said.splitlines() if line.startswith("RuntimeError: ")), said
-        )
-        return Finding("In GIMP", reason.rstrip(".") or "GIMP failed without a word", _AGAIN)
+        not_loaded = "Error: not loaded" in asked.stdout
+        reason = "GIMP started but did not load the filter" if not_loaded else asked.stdout.strip().rstrip(".")
+        return Finding("In GIMP", reason or "GIMP failed without a word", _AGAIN)
     return Finding("In GIMP", "the filter is in the menu Filters ▸ Artistic")
 
 
 def _environment(folder: Path) -> Finding:
     python = locations.python_of(folder)
-    if not python.exists():
+    if not os.path.lexists(python):
         return Finding("Environment", f"nothing in {folder}", _AGAIN)
-    if not environment.runs(folder):
-        return Finding("Environment", f"{python} does not run", _AGAIN)
+    if wrong := environment.fault(folder):
+        return Finding("Environment", wrong, _AGAIN)
     if broken := environment.damaged(folder):
         return Finding("Environment", f"files of {', '.join(broken)} are missing or damaged", _AGAIN)
     return Finding("Environment", str(folder))

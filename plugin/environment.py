@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import hashlib
-import importlib.metadata
 import importlib.util
-import json
 import logging
 import os
 import re
@@ -18,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from plugin import locations, steps
+from plugin import jsonfile, locations, steps
 from plugin.steps import StepError
 
 REQUIREMENTS = Path(__file__).resolve().parent / "engine" / "requirements.txt"
@@ -32,6 +31,8 @@ _MARK = "neural-style-engine.json"
 _INDEX = "https://download.pytorch.org/whl/"
 _TOGETHER = ("torch", "torchvision")
 """These two only work when they come from the same place: they share compiled code."""
+
+_ANSWER_SECONDS = 20.0
 
 _log = logging.getLogger("neural-style.install")
 
@@ -93,7 +94,7 @@ def _nvidia_driver() -> tuple[int, float | None] | None:
         if found := re.match(r"(\d+)\.[\d.]+, *(\d+\.\d+)?", line):
             return int(found[1]), float(found[2]) if found[2] else None
     try:
-        version = Path("/proc/driver/nvidia/version").read_text()
+        version = Path("/proc/driver/nvidia/version").read_text(errors="replace")
     except OSError:
         return None
     found = re.search(r"\s(\d{3})\.\d+", version)
@@ -105,7 +106,7 @@ def _rocm_version() -> int | None:
     if not Path("/dev/kfd").exists():
         return None
     for file in (Path("/opt/rocm/.info/version"), *Path("/opt").glob("rocm-*/.info/version")):
-        if file.is_file() and (found := re.match(r"\d+", file.read_text())):
+        if file.is_file() and (found := re.match(r"\d+", file.read_text(errors="replace"))):
             return int(found[0])
     return 6 if "gfx" in _output(["rocminfo"]) else None
 
@@ -121,7 +122,7 @@ def _has_intel_gpu() -> bool:
 
 def _output(command: list[str]) -> str:
     try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=20, check=False).stdout
+        return steps.ask(command, timeout=_ANSWER_SECONDS).stdout
     except (OSError, subprocess.TimeoutExpired):
         return ""
 
@@ -140,8 +141,11 @@ def ensure(folder: Path, kind: str) -> bool:
     if folder.is_dir() and any(folder.iterdir()) and not is_ours(folder):
         raise StepError(f"{folder} holds something else; choose an empty or new folder with --engine-dir.")
     build = choose_build(kind)
-    fresh = not runs(folder)
+    wrong = fault(folder)
+    fresh = bool(wrong)
     if fresh:
+        if os.path.lexists(locations.python_of(folder)):
+            steps.say(f"  {wrong}; it is made anew.")
         _make(folder)
     broken = [] if fresh else damaged(folder)
     if broken:
@@ -163,36 +167,43 @@ def ensure(folder: Path, kind: str) -> bool:
 
 def damaged(folder: Path) -> list[str]:
     """The packages of an environment that lack a file or have one of the wrong size."""
-    return sorted(_name(item.metadata["Name"]) for item, site in _distributions(folder) if not _is_whole(item, site))
+    return sorted(name for name, _version, info in _packages(folder) if not _is_whole(info))
 
 
-def _is_whole(distribution: importlib.metadata.Distribution, site: Path) -> bool:
-    record = distribution.read_text("RECORD")
-    if record is None:  # its installation was interrupted
+def _is_whole(info: Path) -> bool:
+    try:
+        record = (info / "RECORD").read_text(encoding="utf-8")
+        sizes = {path: size for path, _hash, size in csv.reader(record.splitlines())}
+        return all(not size or _size(info.parent / path) == int(size) for path, size in sizes.items())
+    except (OSError, ValueError, csv.Error):  # its installation was interrupted, or the file is garbage
         return False
-    return all(not size or _size(site / path) == int(size) for path, _, size in csv.reader(record.splitlines()))
 
 
-def _distributions(folder: Path) -> Iterator[tuple[importlib.metadata.Distribution, Path]]:
+def _packages(folder: Path) -> Iterator[tuple[str, str, Path]]:
+    """Name, version and description of every package in an environment, whatever the description has in it."""
     for site in site_packages(folder):
-        for distribution in importlib.metadata.distributions(path=[str(site)]):
-            if distribution.metadata["Name"]:
-                yield distribution, site
+        for info in site.glob("*.dist-info"):
+            name, _, version = info.stem.partition("-")
+            if name := _name(name):  # pip renames what it is about to remove, to ~name
+                yield name, version, info
 
 
 def versions(folder: Path) -> dict[str, str]:
     """The version of every package in an environment, by its name in small letters with dashes."""
-    return {_name(item.metadata["Name"]): item.version for item, _ in _distributions(folder)}
+    return {name: version for name, version, _info in _packages(folder)}
 
 
 def missing(folder: Path) -> list[str]:
-    """The requirements, lines of the form ``name[extra]>=version``, that an environment does not meet."""
+    """The requirements, lines of the form ``name[extra]>=version,<version``, that an environment does not meet."""
     found = versions(folder)
-    return [
-        line
-        for line in _requirements()
-        if _numbers(found.get(_name(line), "")) < _numbers(line.partition(">=")[2]) or _name(line) not in found
-    ]
+    return [line for line in _requirements() if not _meets(found.get(_name(line)), line)]
+
+
+def _meets(version: str | None, requirement: str) -> bool:
+    if version is None:
+        return False
+    bounds = re.findall(r"(>=|<)\s*([\d.]+)", requirement)
+    return all((_numbers(version) < _numbers(bound)) == (sign == "<") for sign, bound in bounds)
 
 
 def python_version(folder: Path) -> str:
@@ -211,7 +222,36 @@ def site_packages(folder: Path) -> list[Path]:
 
 def runs(folder: Path) -> bool:
     """Whether the environment's interpreter starts and finds the environment's own packages."""
-    return bool(_output([str(locations.python_of(folder)), "-c", "import pip; print(pip.__version__)"]).strip())
+    return not fault(folder)
+
+
+def fault(folder: Path) -> str:
+    """What keeps the environment's interpreter from the environment's packages, in words; empty where nothing does.
+
+    The system may have put another version of Python into the place of the one that the environment was made with.
+    """
+    python = locations.python_of(folder)
+    code = "import sysconfig; print(sysconfig.get_path('purelib'), flush=True); import pip"
+    try:
+        asked = steps.ask([python, "-c", code], timeout=_ANSWER_SECONDS)
+    except OSError as error:
+        return f"{python} does not run ({error.strerror})"
+    except subprocess.TimeoutExpired:
+        return f"{python} does not answer"
+    if not (looks_into := asked.stdout.strip()):
+        return f"{python} does not run"
+    theirs = site_packages(folder)
+    made_for, now = sorted(map(_its_python, theirs)), _its_python(Path(looks_into))
+    if theirs and made_for != [now]:
+        return f"{folder} was made for {' and '.join(made_for)} and runs {now} now"
+    if asked.returncode or [path.resolve() for path in theirs] != [Path(looks_into).resolve()]:
+        return f"{python} does not see the packages of {folder}"
+    return ""
+
+
+def _its_python(packages: Path) -> str:
+    """What the name of a folder of packages says of its Python: ``Python 3.12``; nothing of use on Windows."""
+    return packages.parent.name.replace("python", "Python ")
 
 
 def _make(folder: Path) -> None:
@@ -224,7 +264,7 @@ def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         mark = {"python": sys.version.split()[0], "requirements": hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()}
-        (folder / _MARK).write_text(json.dumps(mark), encoding="utf-8")
+        jsonfile.write(folder / _MARK, mark)
     except OSError as error:
         raise StepError(f"{folder} cannot be written ({error.strerror}); choose another with --engine-dir.") from error
     for part in ("bin", "Scripts", "lib", "lib64", "Lib", "include", "Include", "pyvenv.cfg"):
@@ -272,10 +312,14 @@ def _at(build: Build) -> list[str]:
 def _offers_torch(folder: Path, index: list[str]) -> bool:
     """Whether an index answers and has a torch for this Python; installing from a dead one would try for minutes."""
     question = [*_pip_command(folder), "index", "versions", "torch", *index, "--retries", "0", "--timeout", "15"]
-    asked = subprocess.run(
-        question, env=_pip_environment(folder, only_this_index=True), capture_output=True, text=True, check=False
-    )
-    _log.info("%s: %s", " ".join(question), (asked.stdout + asked.stderr).strip())
+    try:
+        asked = steps.ask(
+            question, env=_pip_environment(folder, only_this_index=True), stderr=subprocess.STDOUT, timeout=120
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        _log.exception("no word from %s", index)
+        return False
+    _log.info("%s: %s", " ".join(question), asked.stdout.strip())
     return asked.returncode == 0
 
 
@@ -295,13 +339,10 @@ def _take_out(folder: Path, names: list[str]) -> None:
 
 
 def _delete_recorded_files(info: Path, folder: Path) -> None:
-    try:
-        record = (info / "RECORD").read_text(encoding="utf-8")
-    except OSError:
-        return
-    for path, *_ in csv.reader(record.splitlines()):
-        if (file := (info.parent / path).resolve()).is_relative_to(folder.resolve()):
-            file.unlink(missing_ok=True)
+    with contextlib.suppress(OSError, ValueError, csv.Error):  # the record is not there or garbage
+        for path, *_ in csv.reader((info / "RECORD").read_text(encoding="utf-8").splitlines()):
+            if (file := (info.parent / path).resolve()).is_relative_to(folder.resolve()):
+                file.unlink(missing_ok=True)
 
 
 def pip(folder: Path, title: str, arguments: list[str], *, only_this_index: bool = False) -> None:
@@ -417,7 +458,7 @@ def installed_build(folder: Path) -> str | None:
     """The kind of build that is installed, None where there is no torch."""
     for site in site_packages(folder):
         try:
-            text = (site / "torch" / "version.py").read_text(encoding="utf-8")
+            text = (site / "torch" / "version.py").read_text(encoding="utf-8", errors="replace")
         except OSError:
             continue
         for name, kind in (("cuda", "cuda"), ("hip", "rocm"), ("xpu", "xpu")):

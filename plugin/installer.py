@@ -8,13 +8,15 @@ import json
 import logging
 import os
 import shutil
+import signal
 import stat
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from plugin import __version__, client, doctor, environment, locations, log, steps, words
+from plugin import __version__, client, doctor, environment, jsonfile, locations, log, steps, words
 from plugin.steps import StepError, say
 
 MENU_ENTRY = "Filters ▸ Artistic ▸ Neural Style Transfer…"
@@ -34,14 +36,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the installer as from the command line and return its exit status."""
     words.can_be_printed_anywhere()
     options = _parser().parse_args(arguments)
+    _let_every_signal_end_what_was_started()
     if options.engine_dir is not None:
         os.environ["NEURAL_STYLE_ENGINE_DIR"] = str(options.engine_dir.expanduser().resolve())
     try:
+        steps.refuse_root_for_somebody()
         if options.doctor:
             return doctor.main()
         if options.uninstall:
-            logging.getLogger("neural-style").addHandler(logging.NullHandler())  # the log goes, too
-            uninstall(options.plug_ins)
+            uninstall(options.plug_ins)  # without a log, which goes as well
         else:
             log.to_file()
             install(options.plug_ins, options.device, options.link)
@@ -51,11 +54,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\nInterrupted; run this again to go on from here.", file=sys.stderr)
         return 130
-    except OSError as error:
+    except Exception as error:
+        log.to_file()
         _log.exception("the installer failed")
-        print(
-            f"\n{error.filename or 'Something'}: {error.strerror}; put that right and run this again.", file=sys.stderr
-        )
+        sentence = str(client.unexpected(error))
+        if isinstance(error, OSError) and error.filename:
+            sentence = f"{error.filename}: {error.strerror}; put that right and run this again."
+        print(f"\n{sentence}", file=sys.stderr)
         return 1
     return 0
 
@@ -83,6 +88,8 @@ def install(plug_ins: Path | None, device: str, link: bool) -> None:
         _remember(plug_ins=[folder])
         changed |= _put_plug_in(folder, engine, link)
     if changed or not sample_picture().is_file():
+        if gimp is not None and (python := doctor.interpreter(_first_line())).remedy:
+            raise StepError(f"{python.found}; {python.remedy}.")
         _paint_sample(gimp, engine, plug_ins)
         print()
         say(f"Done in {time.monotonic() - start:.0f} s. The sample is {sample_picture()}.")
@@ -99,7 +106,7 @@ def install(plug_ins: Path | None, device: str, link: bool) -> None:
 
 
 def uninstall(plug_ins: Path | None) -> None:
-    """Remove everything that installing and using Neural Style has put on this computer."""
+    """Remove everything that installing and using Neural Style has put on this computer, and nothing else."""
     known = _remembered()
     folders = {*map(Path, known["plug_ins"]), *(profile / "plug-ins" for profile in locations.gimp_profiles())}
     for folder in folders | ({plug_ins.expanduser().resolve()} if plug_ins else set()):
@@ -107,20 +114,30 @@ def uninstall(plug_ins: Path | None) -> None:
     for engine in {*map(Path, known["engines"]), locations.engine_folder(), locations.data_folder() / "engine"}:
         if environment.is_ours(engine):
             _remove(engine)
-    for folder in (locations.data_folder(), locations.cache_folder(), locations.log_folder()):
-        _remove(folder)
+    _remove_from(locations.cache_folder(), "clock.json", ".clock.json.*", "peers", "bench")
+    _remove_from(locations.log_folder(), f"{_NAME}*.log*")
+    _remove_from(locations.data_folder(), "installed.json", "sample.png", "sample.unfinished.png")
     locations.engine_record().unlink(missing_ok=True)
-    if any(locations.presets_folder().glob("*")):
+    presets, recent = locations.presets_folder(), locations.recent_styles().name
+    if any(presets.glob("*")):
         _remove(locations.recent_styles())
-        say(f"Your own presets are still in {locations.presets_folder()}.")
+        say(f"Your own presets are still in {presets}.")
     else:
-        _remove(locations.config_folder())
+        _remove_from(locations.config_folder(), recent, f".{recent}.*", presets.name)
     say("Neural Style is no longer on this computer; your own pictures and GIMP's settings are untouched.")
 
 
 def sample_picture() -> Path:
     """Where the installer's first picture is."""
     return locations.data_folder() / "sample.png"
+
+
+def _let_every_signal_end_what_was_started() -> None:
+    """Make a plain kill and a closed terminal interrupt us as Ctrl+C does: the steps' programs do not hear them."""
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) == signal.SIG_DFL:  # nohup ignores the latter
+            signal.signal(number, signal.default_int_handler)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -163,7 +180,6 @@ def plug_in_folders(gimp: Path | None, version: str) -> list[Path]:
         steps.run(
             "Starting GIMP for the first time",
             [gimp, "-i", "--quit"],
-            env=doctor.gimp_environment(gimp),
             advice="start GIMP once by hand and see what it says, then run this again",
             timeout=300,
         )
@@ -178,32 +194,69 @@ def _how_to_get_gimp() -> str:
 
 def _put_plug_in(folder: Path, engine: Path, link: bool) -> bool:
     """Put the plug-in into a plug-ins folder, whole or not at all; return whether it was not there like this before."""
-    target = folder / _NAME
-    new = folder / f".{_NAME}.new"
+    target, new, old = folder / _NAME, folder / f".{_NAME}.new", folder / f".{_NAME}.old"
+    if os.path.lexists(target) and not _is_ours(target):
+        raise StepError(f"{target} holds another plug-in; move it elsewhere and run this again.")
     _discard(new)
     new.mkdir(parents=True)
     root = locations.PLUG_IN_ROOT
-    entry = new / f"{_NAME}.py"
+    entry, first_line = new / f"{_NAME}.py", _first_line(doctor.shebang(target / f"{_NAME}.py"))
     if link:
         try:
-            entry.symlink_to(root / "gimp_entry.py")
+            if first_line == doctor.SHEBANGS[0]:
+                entry.symlink_to(root / "gimp_entry.py")
+            else:
+                _write_entry(entry, first_line)
             (new / "plugin").symlink_to(root / "plugin", target_is_directory=True)
         except OSError as error:
             _discard(new)
             raise StepError(f"Links cannot be made in {folder} ({error.strerror}); install without --link.") from error
     else:
-        # Not its old date, too: GIMP asks a plug-in for its arguments again only when this file is newer.
-        shutil.copy(root / "gimp_entry.py", entry)
-        entry.chmod(entry.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
+        _write_entry(entry, first_line)
         shutil.copytree(root / "plugin", new / "plugin", ignore=_NOT_COPIED)
         shutil.copy2(root / "LICENSE", new)
         _note_engine(new / "engine.json", engine)
     if _contents(new) == _contents(target):
         _discard(new)
         return False
-    _discard(target)
+    _discard(old)
+    if os.path.lexists(target):
+        target.rename(old)
     new.rename(target)
+    _discard(old)
     return True
+
+
+def _write_entry(entry: Path, first_line: str) -> None:
+    """Write the file that GIMP runs.
+
+    It gets a new date: GIMP asks a plug-in for its arguments again only when this file is newer than before.
+    """
+    _, _, rest = (locations.PLUG_IN_ROOT / "gimp_entry.py").read_text(encoding="utf-8").partition("\n")
+    entry.write_text(f"{first_line}\n{rest}", encoding="utf-8", newline="\n")
+    entry.chmod(entry.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
+
+
+def _first_line(present: str = "") -> str:
+    """The first line for the plug-in's file with which GIMP gets a Python that has its modules: the present one if it
+    does that, and the most general one if none does."""
+    candidates = sorted(doctor.SHEBANGS, key=lambda line: line != present)
+    return next((line for line in candidates if not doctor.interpreter(line).remedy), doctor.SHEBANGS[0])
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether a folder of our name has our plug-in in it, whatever its version and even if parts of it are gone."""
+    entry = folder / f"{_NAME}.py"
+    if entry.is_symlink() and entry.readlink().name == "gimp_entry.py":  # perhaps into a checkout that is gone
+        return True
+    for file, mark in (
+        (entry, "from plugin.gimp import"),
+        (folder / "plugin" / "__init__.py", "Neural Style for GIMP"),
+    ):
+        with contextlib.suppress(OSError, ValueError):
+            if mark in file.read_text(encoding="utf-8"):
+                return True
+    return folder.is_dir() and not any(folder.iterdir())
 
 
 def _contents(folder: Path) -> dict[str, bytes | str | tuple[bytes, int]]:
@@ -293,23 +346,54 @@ def _remember(**found: list[Path]) -> None:
 
 
 def _remembered() -> dict[str, list[str]]:
+    """What was put where; what cannot be understood is passed over."""
     try:
-        known = json.loads((locations.data_folder() / "installed.json").read_text(encoding="utf-8"))
-        return {kind: [str(path) for path in known[kind]] for kind in ("engines", "plug_ins")}
-    except (OSError, ValueError, KeyError, TypeError):
-        return {"engines": [], "plug_ins": []}
+        known = jsonfile.read(locations.data_folder() / "installed.json")
+    except (OSError, ValueError, RecursionError):
+        known = {}
+    return {kind: _paths(known.get(kind) if isinstance(known, dict) else None) for kind in ("engines", "plug_ins")}
+
+
+def _paths(value: Any) -> list[str]:
+    """Those of some values that can be paths in full."""
+    found = []
+    for path in value if isinstance(value, list) else []:
+        with contextlib.suppress(TypeError, ValueError):
+            if Path(path).is_absolute() and b"\0" not in os.fsencode(path):
+                found.append(path)
+    return found
 
 
 def _remove_plug_in(folder: Path) -> None:
     """Remove the plug-in from a plug-ins folder, GIMP's memory of its settings, and what is empty without it."""
-    _remove(folder / _NAME)
-    _discard(folder / f".{_NAME}.new")
-    for remembered in (folder.parent / "plug-in-settings").glob(f"*{_NAME}*"):
-        _remove(remembered)
+    target, new, old = folder / _NAME, folder / f".{_NAME}.new", folder / f".{_NAME}.old"
+    for unfinished in (new, old):
+        _discard(unfinished)
+    if os.path.lexists(target) and not _is_ours(target):
+        say(f"  {target} is not this plug-in, and is left alone.")
+        return
+    if os.path.lexists(target):
+        target.rename(old)  # so that it is known as ours even if this is interrupted
+        say(f"  Removing {target}")
+        _discard(old)
+    for procedure in (f"plug-in-{_NAME}", f"plug-in-{_NAME}-restyle"):
+        for remembered in (folder.parent / "plug-in-settings").glob(f"*{procedure}.*"):
+            _remove(remembered)
     for empty in (folder, folder.parent, folder.parent.parent):
         if not empty.is_dir() or any(empty.iterdir()):
             break
         empty.rmdir()
+
+
+def _remove_from(folder: Path, *ours: str) -> None:
+    """Remove what is ours from a folder of our name, and that too unless another program of this name uses it."""
+    for pattern in ours:
+        for path in sorted(folder.glob(pattern)):
+            _discard(path)
+    if folder.is_dir() and any(folder.iterdir()):
+        say(f"  {folder} has something else in it, and is left.")
+    else:
+        _remove(folder)
 
 
 def _remove(path: Path) -> None:

@@ -30,7 +30,11 @@ def _languages() -> list[str] | None:
         return None
     try:
         asked = subprocess.run(
-            ["defaults", "read", "-g", "AppleLanguages"], capture_output=True, text=True, check=False
+            ["defaults", "read", "-g", "AppleLanguages"],
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
         )
     except OSError:
         return []

@@ -15,6 +15,9 @@ os.environ["LANGUAGE"] = "en"  # the tests read English, whatever the language h
 from tests import gimp_root
 from tests.gimp_root import REPOSITORY, Gimp
 
+for _behind_root in ("SUDO_USER", "DOAS_USER", "PKEXEC_UID"):  # whoever made us root does not count in homes of our own
+    os.environ.pop(_behind_root, None)
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--gimp", choices=["auto", "none"], default="auto", help="none leaves out the tests in GIMP")

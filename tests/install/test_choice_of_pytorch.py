@@ -53,3 +53,26 @@ def test_a_broken_nvidia_smi_is_no_card(nvidia: Path) -> None:
     driver_is_there = Path("/proc/driver/nvidia").exists()  # where it is, the card is found without the tool
     assert environment.choose_build("cuda").kind == "cuda"
     assert (environment.choose_build("auto").kind == "cuda") == driver_is_there
+
+
+def test_a_tool_that_says_something_that_is_not_utf_8_is_understood_all_the_same(nvidia: Path) -> None:
+    nvidia.write_bytes(b"caf\xe9 \xff\n580.95.05, 8.9\n")
+    assert environment.choose_build("auto").index == "cu130"
+
+
+@pytest.mark.parametrize(
+    ("installed", "is_missing"),
+    [("2.7.1", True), ("2.8.0+cu130", False), ("2.14.1", False), ("2.15.0", True), ("10.0", True), (None, True)],
+)
+def test_a_package_of_a_version_outside_of_the_bounds_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, installed: str | None, is_missing: bool
+) -> None:
+    requirements = tmp_path / "requirements.txt"
+    requirements.write_text("# why\ntorch[some] >= 2.8, < 2.15\n")
+    monkeypatch.setattr(environment, "REQUIREMENTS", requirements)
+    packages = tmp_path / "lib/python3.12/site-packages"
+    packages.mkdir(parents=True)
+    if installed:
+        (packages / f"torch-{installed}.dist-info").mkdir()
+        (packages / f"torch-{installed}.dist-info/METADATA").write_text(f"Name: torch\nVersion: {installed}\n")
+    assert environment.missing(tmp_path) == (["torch[some] >= 2.8, < 2.15"] if is_missing else [])

@@ -29,9 +29,18 @@ class Home:
         engine.parent.mkdir(parents=True)
         subprocess.run(["cp", "-al", gimp.home / DATA / "engine", engine], check=True)
 
-    def install(self, *arguments: str) -> Done[str]:
+    def install(self, *arguments: str, **more: str) -> Done[str]:
         command = ["python3", "install.py", *arguments]
-        return self._gimp.command(command, cwd=self._checkout, environment={"HOME": str(self.path)}, timeout=1200)
+        environment = {"HOME": str(self.path)} | more
+        return self._gimp.command(command, cwd=self._checkout, environment=environment, timeout=1200)
+
+    def path_with_another_python(self) -> str:
+        """A PATH that begins with a python3 which, as conda's and pyenv's, does not know GIMP's modules."""
+        other = self.path / "another python"
+        if not other.exists():
+            self._gimp.command(["python3", "-m", "venv", "--without-pip", other]).check_returncode()
+        before = self._gimp.command(["sh", "-c", "echo $PATH"]).stdout.strip()
+        return f"{other}/bin:{before}"
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +68,18 @@ def test_the_doctor_finds_everything_well(gimp: Gimp, checkout: Path) -> None:
     report = gimp.command(["python3", "install.py", "--doctor"], cwd=checkout)
     assert report.returncode == 0, report.stdout + report.stderr
     assert {line.split()[0] for line in report.stdout.splitlines()[1:-1]} == {"OK"}
-    for subject in ("GIMP", "Profile", "Plug-in", "In GIMP", "Environment", "PyTorch", "Weights", "Device", "Engine"):
+    for subject in (
+        "GIMP",
+        "Profile",
+        "Plug-in",
+        "Python",
+        "In GIMP",
+        "Environment",
+        "PyTorch",
+        "Weights",
+        "Device",
+        "Engine",
+    ):
         assert f"OK     {subject} " in report.stdout
 
 
@@ -79,6 +99,28 @@ def test_links_work_for_development(home: Home, checkout: Path) -> None:
     assert (home.path / PLUG_IN / "plugin").resolve() == checkout / "plugin"
     assert (home.path / PLUG_IN / "neural-style.py").resolve() == checkout / "gimp_entry.py"
     assert (home.path / DATA / "sample.png").is_file()
+
+
+def test_a_python_that_hides_the_filter_is_named_by_the_doctor_and_got_round_by_the_installer(home: Home) -> None:
+    path, entry = home.path_with_another_python(), home.path / PLUG_IN / "neural-style.py"
+    (home.path / ".config/GIMP/3.0/pluginrc").unlink()  # or GIMP goes by what it has found with the other PATH
+    report = home.install("--doctor", PATH=path)
+    assert report.returncode == 1
+    assert (
+        f"WRONG  Python       GIMP would run the plug-in with {home.path}/another python/bin/python3, which cannot "
+        "load GIMP's modules (No module named 'gi'); run “python3 install.py” again."
+    ) in report.stdout
+    assert "WRONG  In GIMP      GIMP started but did not load the filter; run" in report.stdout
+    done = home.install("--link", PATH=path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "through gimp-console" in done.stdout
+    assert entry.read_text().startswith("#!/usr/bin/python3\n")
+    assert (home.path / PLUG_IN / "plugin").is_symlink()
+    report = home.install("--doctor", PATH=path)
+    assert report.returncode == 0, report.stdout + report.stderr
+    assert "OK     Python       /usr/bin/python3 loads GIMP's modules" in report.stdout
+    assert "OK     In GIMP      the filter is in the menu" in report.stdout
+    assert "Nothing was left to do." in home.install("--link").stdout
 
 
 def test_a_damaged_environment_is_found_by_the_doctor_and_repaired_by_the_installer(home: Home) -> None:
@@ -104,8 +146,9 @@ def test_an_old_or_damaged_plug_in_is_replaced(home: Home) -> None:
     (plug_in / "plugin/client.py").unlink()
     report = home.install("--doctor")
     assert f"{plug_in}/plugin/client.py is of another version or damaged; run “python3 install.py”" in report.stdout
-    repaired = home.install()
+    repaired = home.install(PATH=home.path_with_another_python())
     assert repaired.returncode == 0, repaired.stdout + repaired.stderr
+    assert "through gimp-console" in repaired.stdout
     assert (plug_in / "plugin/client.py").is_file()
     assert not old.exists()
 
@@ -124,6 +167,7 @@ def test_uninstalling_leaves_nothing(home: Home) -> None:
     own = home.path / ".config/GIMP/3.0/brushes/own.gbr"
     own.parent.mkdir(parents=True, exist_ok=True)
     own.write_text("")
+    shutil.rmtree(home.path / "another python")
     done = home.install("--uninstall")
     assert done.returncode == 0, done.stdout + done.stderr
     assert [path for path in home.path.rglob("*") if "neural-style" in path.name] == []
