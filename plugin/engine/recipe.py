@@ -31,6 +31,8 @@ class Scale:
 class Recipe:
     """Everything about how a picture is made that is not in the pictures."""
 
+    style_measure: str
+    """The value of the setting that asks for ``measure``."""
     measure: Measure
     weights: Weights
     border: vgg.Border
@@ -82,12 +84,14 @@ class Recipe:
 def of(settings: Settings) -> Recipe:
     """The recipe of a quality, changed as the other settings say."""
     recipe = _QUALITIES[settings.quality]
-    if settings.style_measure not in ("auto", recipe.measure.__name__.lower()):
+    if settings.style_measure not in ("auto", recipe.style_measure):
         measure, style = _BALANCED[settings.style_measure]
         weights = dataclasses.replace(_NORMAL.weights, style=style)
         # Whitening makes the loss steep in some directions and flat in others, which Adam knows nothing of.
-        way = "lbfgs" if measure is statistics.Mahalanobis else recipe.optimizer
-        recipe = dataclasses.replace(recipe, measure=measure, weights=weights, optimizer=way)
+        way = "lbfgs" if settings.style_measure == "mahalanobis" else recipe.optimizer
+        recipe = dataclasses.replace(
+            recipe, style_measure=settings.style_measure, measure=measure, weights=weights, optimizer=way
+        )
     if settings.strength < _FULL_STEPS:
         # So little is to change that what a small scale has lost would not come back.
         recipe = dataclasses.replace(recipe, adds_detail=True)
@@ -189,6 +193,7 @@ _BALANCED: Mapping[str, tuple[Measure, Mapping[str, float]]] = {
 far from the photograph's: Euclidean on six pairs, within a fifth; Mahalanobis by eye."""
 
 _NORMAL = Recipe(
+    style_measure="wasserstein",
     measure=statistics.Wasserstein,
     weights=Weights(
         # More than style-transfer-pytorch's 0.007 at relu4_2 alone: a cat in Hokusai's waves has to stay a cat, and a
@@ -213,6 +218,7 @@ _QUALITIES: Mapping[str, Recipe] = {
     "high": dataclasses.replace(_NORMAL, iterations=(300, 80)),
     # neural-style-pt at its defaults; it starts from noise and needs 1000 iterations.
     "gatys": Recipe(
+        style_measure="euclidean",
         measure=statistics.Euclidean,
         weights=Weights(
             content={CONTENT_LAYER: 5.0},

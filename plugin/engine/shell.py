@@ -48,7 +48,7 @@ def exit_status(work: Callable[[], None]) -> int:
         _log.exception("the command failed")
         sentence = f"It failed ({type(error).__name__}: {error}); there is more in {log.file()}."
         if memory.has_run_out(error):
-            sentence = "There is not enough memory for this picture; choose a smaller --size."
+            sentence = "There is not enough memory for this picture; close other programs, or choose a smaller --size."
         print(f"\r{sentence}", file=sys.stderr)
         return 1
     return 0
@@ -68,7 +68,7 @@ def _stylize(options: argparse.Namespace, settings: Settings) -> None:
     transfer = transfers.on(device)
     if sys.stderr.isatty():
         print(f"{_estimate(transfer, task)}…", file=sys.stderr)
-    painted = transfer.paint(task, follower)
+    painted, device = transfers.paint(task, device, follower)
     transfers.clocks.save()
     pictures.save(painted, options.output, content)
     seconds = time.perf_counter() - start
@@ -166,6 +166,9 @@ class _Follower:
         self.trace: list[dict[str, Any]] = []
 
     def __call__(self, step: Step) -> None:
+        if step.is_first:
+            self.trace.clear()
+            self._drawn = 0.0
         draws = self._draws and (step.fraction == 1 or step.seconds - self._drawn >= self._SECONDS)
         keeps = self._every > 0 and step.is_due(self._every)
         if not draws and not keeps:

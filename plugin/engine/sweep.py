@@ -85,13 +85,12 @@ def paint(
     judge, judges_clock = Judge(reduced, judge_device), transfers.on(judge_device).clock
     judging = work.of_comparison(reduced.sizes, painted_alone=True)
     for number, (place, cell, device) in enumerate(zip(places, tasks, chosen)):
-        transfer = transfers.on(device)
         ahead = zip(work_of_cells[number + 1 :], chosen[number + 1 :])
         after = sum(transfers.on(device).clock.seconds(job.whole) for job, device in ahead)
         after += judges_clock.seconds(judging) * (len(tasks) - number)
         watch = _Watch(on_step, start, sum(costs[:number]), costs[number], sum(costs), after)
         began = time.perf_counter()
-        painted = transfer.paint(cell, watch)
+        painted, device = transfers.paint(cell, device, watch)
         seconds = time.perf_counter() - began
         losses = {name: watch.trace[-1][name] for name in ("total", "content", "style", "tv")}
         with judges_clock.timing(judging):
@@ -137,6 +136,8 @@ class _Watch:
     """The last iteration of every scale."""
 
     def __call__(self, step: Step) -> None:
+        if step.is_first:
+            self.trace.clear()
         if step.iteration == step.iterations:
             self.trace.append(step.trace_entry(step.losses()))
         fraction = (self.before + self.own * step.fraction) / self.whole

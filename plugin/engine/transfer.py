@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from plugin.engine import memory, optimizers, recipe, replay, tiles, work
+from plugin.engine import devices, memory, optimizers, recipe, replay, tiles, work
 from plugin.engine.canvas import Canvas, Style
 from plugin.engine.clock import Clock, Clocks, Countdown
 from plugin.engine.devices import Device
@@ -106,6 +106,11 @@ class Step:
     evaluation: Evaluation
     preview: Callable[[int], Tensor]
     """Given a long side, the picture as it is now: 4×H×W on the CPU."""
+
+    @property
+    def is_first(self) -> bool:
+        """Whether a painting begins with it, or has begun anew on another device."""
+        return self.scale == self.iteration == 1
 
     def is_due(self, every: int) -> bool:
         """Whether it is the first or the last of its scale or one of every so many."""
@@ -367,6 +372,24 @@ class Transfers:
     def on(self, device: Device) -> StyleTransfer:
         """The one for a device; may be called in any thread."""
         return self._made.setdefault(device, StyleTransfer(device, self.clocks.of(device)))
+
+    def paint(self, task: Task, device: Device, on_step: Callable[[Step], None]) -> tuple[Tensor, Device]:
+        """Restyle a picture as :meth:`StyleTransfer.paint`, if possible on a device, and tell on which it was.
+
+        Where a graphics card has no room even for the smallest tiles, the processor begins anew: ``on_step`` gets the
+        first iteration of the first scale once more.
+        """
+        try:
+            return self.on(device).paint(task, on_step), device
+        except (MemoryError, RuntimeError) as error:
+            if device.kind == "cpu" or not memory.has_run_out(error):
+                raise
+            _log.exception("%s has too little memory; beginning anew on the processor", device.name)
+        # Out here the error, and with it what it held of the card, is gone; what was kept for the next picture as well.
+        del self._made[device]
+        replay.forget()
+        device = devices.choose("cpu", task.settings.precision)
+        return self.on(device).paint(task, on_step), device
 
 
 def _extent(picture: Tensor) -> tuple[int, int]:

@@ -162,7 +162,11 @@ class Worker:
         except Exception as error:
             _log.exception("job %d failed", job.id)
             if memory.has_run_out(error):
-                return Failure(job.id, _("There is not enough memory for this picture; choose a smaller working size."))
+                sentence = _(
+                    "There is not enough memory for this picture; close other programs, or choose a smaller working "
+                    "size."
+                )
+                return Failure(job.id, sentence)
             what = f"{type(error).__name__}: {error}"
             return Failure(job.id, _("The painting failed ({error}); there is more in the log.").format(error=what))
 
@@ -174,8 +178,8 @@ class Worker:
         task = self._task(job)
         after = transfer.clock.seconds(work.of_comparison(task.sizes)) if job.report_every else 0.0
         follower = _Follower(job, self._send, self._cancelled, self._stopped, after)
-        painted = transfer.paint(task, follower)
-        likeness = _likeness(task, transfer, painted) if job.report_every else None
+        painted, device = self._transfers.paint(task, device, follower)
+        likeness = _likeness(task, self._transfers.on(device), painted) if job.report_every else None
         picture = pictures.to_wire(painted)
         seconds = time.perf_counter() - start
         told = report.of(task, device, seconds, follower.trace, likeness, follower.stopped)
@@ -254,7 +258,7 @@ class _Follower:
         after: float = 0.0,
     ) -> None:
         self._job, self._send, self._cancels, self._stops, self._after = job, send, cancels, stops, after
-        self._last_progress = self._last_preview = -math.inf  # the first of each is sent at once
+        self._last_progress = self._last_preview = 0.0
         self.trace: list[dict[str, Any]] = []
         self.stopped: dict[str, int] | None = None
         """Where the work was stopped, if it was, as :func:`plugin.engine.report.of` tells it."""
@@ -264,6 +268,9 @@ class _Follower:
             raise _GivenUp
         if self._job.id in self._stops and step.fraction < 1:
             self._stop(step)
+        if step.is_first:
+            self.trace.clear()
+            self._last_progress = self._last_preview = -math.inf  # the first of each is sent at once
         every = self._job.report_every
         is_late = step.seconds - self._last_progress >= _PROGRESS_SECONDS
         if not is_late and not step.is_due(every or step.iterations):

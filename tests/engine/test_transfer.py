@@ -12,8 +12,9 @@ from torch import Tensor
 
 from plugin.engine import devices, memory, pictures
 from plugin.engine.canvas import Style
+from plugin.engine.devices import Device
 from plugin.engine.refusal import Refusal
-from plugin.engine.transfer import Step, StyleTransfer, Task, Whole
+from plugin.engine.transfer import Step, StyleTransfer, Task, Transfers, Whole
 from plugin.engine.vgg import VGG16, Trace
 from plugin.settings import TABLE, Settings
 
@@ -394,6 +395,26 @@ def test_when_no_tile_is_small_enough_it_ends(
     monkeypatch.setattr(VGG16, "forward", forward)
     with pytest.raises(MemoryError):
         transfer.paint(wide)
+
+
+def test_where_a_card_has_no_room_at_all_the_processor_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A card whose memory ends in mid-painting, which only a fault of the test can be here."""
+    card, own = Device("cuda", "a small card", torch.float32), StyleTransfer.paint
+    wanted = task(iterations=2, precision="float32")
+
+    def paint(transfer: StyleTransfer, task: Task, on_step: Callable[[Step], None]) -> Tensor:
+        painted = own(StyleTransfer(devices.choose("cpu", "float32")), task, on_step)
+        if transfer.device == card:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return painted
+
+    steps: list[Step] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(StyleTransfer, "paint", paint)
+        painted, device = Transfers().paint(wanted, card, steps.append)
+    assert device == devices.choose("cpu", "float32")
+    assert sum(step.is_first for step in steps) == 2
+    assert torch.equal(painted, StyleTransfer(device).paint(wanted))
 
 
 def test_a_size_that_does_not_fit_into_memory_is_refused(
