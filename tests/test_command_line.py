@@ -48,7 +48,7 @@ def test_a_torch_of_ones_own_is_left_alone(tmp_path: Path) -> None:
     for name in ("torch", "torchvision", "numpy", "PIL", "pyvips"):
         (own / name).mkdir(parents=True)
         (own / name / "__init__.py").write_text("raise ImportError('not the engine’s')", encoding="utf-8")
-    pictures = ["nowhere.png", "style.png", "-o", tmp_path / "out.png"]
+    pictures = ["nowhere.png", "style.png", "-o", "out.png"]
     variables = {"PYTHONPATH": os.pathsep.join([str(own), str(locations.PLUG_IN_ROOT)])}
     done = run(BARE, "-m", "plugin", "stylize", *pictures, cwd=tmp_path, variables=variables)
     assert done.returncode == 1

@@ -165,7 +165,7 @@ def test_what_is_no_number_or_beyond_white_in_a_float_tiff_does_no_harm(tmp_path
     wild[8:16] = [np.inf, 3, -2]
     loaded = colors(floats(wild))
     assert np.array_equal(loaded[:8], np.zeros_like(loaded[:8]))
-    assert np.array_equal(loaded[8:16], np.broadcast_to(np.float32([1, 1, 0]), loaded[8:16].shape))
+    assert np.array_equal(loaded[8:16], np.broadcast_to(np.array([1, 1, 0], np.float32), loaded[8:16].shape))
     (tmp_path / "wild.tif").write_bytes(floats(wild))
     done = stylize(tmp_path / "wild.tif", tmp_path / "out.tif")
     assert done.returncode == 0, done.stderr
