@@ -64,6 +64,14 @@ def test_the_floor_does_not_know_what_stands_on_it(file: Path) -> None:
         assert not [module for module in imports(file) if module.startswith(("plugin.engine", "plugin.gimp"))]
 
 
+def test_no_thread_can_end_without_a_word() -> None:
+    files = [*BARE, *IN_GIMP, *IN_ENGINE]
+    assert len(files) > 70
+    assert [name(file) for file in files if "threading.Thread(" in file.read_text(encoding="utf-8")] == [
+        "plugin/threads.py"
+    ]
+
+
 def test_an_old_python_can_read_install_py_far_enough_to_say_that_it_is_too_old() -> None:
     source = (REPOSITORY / "install.py").read_text(encoding="utf-8")
     ast.parse(source, feature_version=(3, 4))

@@ -7,7 +7,6 @@ the layers in one undo step.
 
 from __future__ import annotations
 
-import threading
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from dataclasses import astuple, dataclass
 
 from gi.repository import Babl, Gegl, Gimp
 
+from plugin import threads
 from plugin.gimp import changes, gamut
 from plugin.gimp.changes import must
 from plugin.gimp.gamut import SENT
@@ -240,8 +240,7 @@ def warming(format: str) -> Pieces[None]:
             for scale in (1.0, 0.25):
                 pixels.get(Gegl.Rectangle.new(0, 0, 2, 2), scale, target, Gegl.AbyssPolicy.NONE)
 
-    thread = threading.Thread(target=convert, daemon=True)
-    thread.start()
+    thread = threads.start(convert)
     while thread.is_alive():
         thread.join(0.005)
         yield

@@ -105,7 +105,9 @@ class Peer:
         if (folder := self.installed(given)) is None:
             folder = _own_folder()
             install = ["-m", "pip", "install", "--quiet", "--no-deps", "--upgrade", "--target", str(folder)]
-            done = subprocess.run([sys.executable, *install, self.requirement], capture_output=True, text=True)
+            done = subprocess.run(
+                [sys.executable, *install, self.requirement], capture_output=True, text=True, errors="replace"
+            )
             if done.returncode != 0:
                 raise PeerError(f"{self.requirement} cannot be installed: {done.stderr.strip()}")
         return folder

@@ -7,7 +7,6 @@ import math
 import multiprocessing
 import os
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -18,7 +17,7 @@ from typing import TypeVar
 
 from torch import Tensor
 
-from plugin import locations
+from plugin import locations, threads
 from plugin.engine import devices, memory, pictures, recipe, tiles
 from plugin.engine.bench import timing
 from plugin.engine.canvas import Canvas, Style
@@ -123,7 +122,7 @@ def _end_with_parent() -> None:
         parent.join()
         os._exit(1)
 
-    threading.Thread(target=wait, daemon=True).start()
+    threads.start(wait)
 
 
 def loaded(device: Device, case: Case) -> tuple[StyleTransfer, int | None]:
