@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812  torch's own idiom
 from torch import Tensor
 
-from plugin.engine import winograd
+from plugin.engine import private_operators, winograd
 from plugin.engine.refusal import Refusal
 from plugin.settings import LAYERS
 from plugin.words import _
@@ -184,7 +184,7 @@ class _Convolution:
 
     def backward(self, gradient: Tensor, kept: _Kept) -> Tensor:
         (output,) = kept
-        torch.ops.aten.threshold_backward.grad_input(gradient, output, 0, grad_input=gradient)
+        private_operators.relu_backward(gradient, output)
         if self._border == "zero":
             return self.kernel.convolve_back(gradient, 1)
         if self._border == "circular":
@@ -209,13 +209,12 @@ def _convolution(kernel: Tensor, bias: Tensor | None) -> Callable[[Tensor, int],
         return y if bias is None else y.relu_()
 
     one, after = [1, 1], "none" if bias is None else "relu"
-    if kernel.is_cuda and bias is not None and hasattr(torch, "cudnn_convolution_relu") and torch.version.hip is None:
-        return lambda x, padding: torch.cudnn_convolution_relu(x, kernel, bias, one, [padding] * 2, one, 1)
-    if kernel.device.type != "cpu":
-        return public
     packed, packed_for = kernel, (torch.Size(), 0)
 
-    def fused(x: Tensor, padding: int) -> Tensor:
+    def by_cudnn(x: Tensor, padding: int) -> Tensor:
+        return torch.cudnn_convolution_relu(x, kernel, bias, one, [padding] * 2, one, 1)
+
+    def by_onednn(x: Tensor, padding: int) -> Tensor:
         nonlocal packed, packed_for
         around = [padding] * 2
         # The best order hangs on the size, and another one's is far slower than none.
@@ -224,11 +223,9 @@ def _convolution(kernel: Tensor, bias: Tensor | None) -> Callable[[Tensor, int],
             packed_for = x.shape, padding
         return torch.ops.mkldnn._convolution_pointwise(x, packed, bias, around, one, one, 1, after, [], "")
 
-    try:
-        fused(kernel.new_zeros(1, kernel.shape[1], 4, 4), 1)
-    except (AttributeError, RuntimeError):
-        return public
-    return fused
+    if kernel.is_cuda and bias is not None and torch.version.hip is None:
+        return private_operators.or_public(by_cudnn, public)
+    return private_operators.or_public(by_onednn, public) if kernel.device.type == "cpu" else public
 
 
 class _MaxPool:
@@ -241,9 +238,7 @@ class _MaxPool:
 
     def backward(self, gradient: Tensor, kept: _Kept) -> Tensor:
         x, indices = kept
-        return torch.ops.aten.max_pool2d_with_indices_backward(
-            gradient, x, [2, 2], [2, 2], [0, 0], [1, 1], False, indices
-        )
+        return private_operators.max_pool_backward(gradient, x, indices)
 
 
 class _AveragePool:
