@@ -85,7 +85,7 @@ def test_a_layer_is_painted_anew_or_left_as_it_was() -> None:
     image.set_selected_layers([source])
     look = layers.read(image, source)
     layer.set_lock_position(True)
-    own = changes.must
+    own, calls, fails = changes.must, 0, 0
 
     def count(call: Callable[..., object], *arguments: object) -> object:
         nonlocal calls
