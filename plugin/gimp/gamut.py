@@ -20,7 +20,7 @@ _BOUNDED = "R'G'B'A u32"
 _PLAIN = "RGBA float"
 """The format in which GEGL computes: with the samples as they are, where they are called this."""
 
-_LOST = 0.1
+_LOST = 0.4
 """How far a color has to be from what was sent, over all channels together, for nothing to be added to it any more."""
 
 

@@ -47,6 +47,15 @@ def _blurred(image: Gimp.Image, name: str) -> Gimp.Layer:
     return layer
 
 
+def _grouped(image: Gimp.Image, name: str) -> Gimp.Layer:
+    """A group cannot be moved where a layer in it is locked."""
+    group = Gimp.GroupLayer.new(image, name)
+    image.insert_layer(group, None, 0)
+    _lock(new_layer(image, "child", x=60, y=70, width=90, height=60, parent=group), "position", "content")
+    group.append_filter(Gimp.DrawableFilter.new(group, "gegl:gaussian-blur", ""))
+    return group
+
+
 def _painted(parent: Gimp.Layer | None = None, image: Gimp.Image | None = None) -> Gimp.Layer:
     """A painted layer above its source, at a place of its own."""
     (layer,) = styled(image := image or new_image(), [new_layer(image, "source", x=5, y=3, parent=parent)])
@@ -71,6 +80,11 @@ def test_a_locked_layer_looks_as_it_does_without_its_locks() -> None:
                 assert layers.read(image, layer).picture() == expected, (make.__name__, locks)
             for lock in locks:
                 getattr(layer, f"set_lock_{lock}")(False)
+    group = _grouped(image, "group")
+    locked = layers.read(image, group).picture()
+    for lock in ("position", "content"):
+        getattr(group.get_children()[0], f"set_lock_{lock}")(False)
+    assert locked == layers.read(image, group).picture()
 
 
 def test_locked_layers_are_painted_as_others_are_and_what_is_new_has_no_locks() -> None:
@@ -134,7 +148,6 @@ def test_above_a_locked_painting_a_new_one_is_added() -> None:
     assert _locks(added) == set()
     assert _locks(layer) == {"position", "content", "alpha", "visibility"}
     assert image.get_selected_layers() == [added]
-    # One step back and forth again, whatever became of the locks meanwhile.
     assert recipe(added)["settings"]["strength"] == 80
 
     source = image.get_layer_by_name("source")
