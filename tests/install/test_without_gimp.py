@@ -51,18 +51,35 @@ def newcomer(tmp_path_factory: pytest.TempPathFactory) -> Newcomer:
     return Newcomer(tmp_path_factory.mktemp("newcomer"))
 
 
+_NOWHERE = "http://127.0.0.1:9/"
+NOTHING_TO_DOWNLOAD = {
+    "PIP_CONFIG_FILE": os.devnull,
+    "PIP_FIND_LINKS": "",
+    "PIP_INDEX_URL": _NOWHERE,
+    "PIP_RETRIES": "0",
+    "HTTPS_PROXY": _NOWHERE,
+}
+"""The variables that cut pip off from every place with packages."""
+
+
 @pytest.fixture
 def nowhere(tmp_path: Path) -> dict[str, str]:
-    """The variables that cut pip off from every place with packages, and a log of its own."""
-    wrong = "http://127.0.0.1:9/"
-    return {
-        "PIP_CONFIG_FILE": os.devnull,
-        "PIP_FIND_LINKS": "",
-        "PIP_INDEX_URL": wrong,
-        "PIP_RETRIES": "0",
-        "HTTPS_PROXY": wrong,
-        "XDG_STATE_HOME": str(tmp_path / "state"),
-    }
+    """The variables for an installation without a network, and with a log of its own."""
+    return NOTHING_TO_DOWNLOAD | {"XDG_STATE_HOME": str(tmp_path / "state")}
+
+
+@pytest.fixture(scope="module")
+def begun(newcomer: Newcomer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An engine's environment whose installation got no further than pip."""
+    engine = tmp_path_factory.mktemp("begun") / "engine"
+    newcomer.python("install.py", "--engine-dir", engine, **NOTHING_TO_DOWNLOAD)
+    return engine
+
+
+@pytest.fixture
+def engine(begun: Path, tmp_path: Path) -> Path:
+    """A copy of that environment."""
+    return Path(shutil.copytree(begun, tmp_path / "engine", symlinks=True))
 
 
 @pytest.fixture(scope="module")
@@ -244,10 +261,8 @@ def python_folder(engine: Path) -> Path:
 
 @pytest.mark.parametrize("has_both", [False, True], ids=["replaced", "upgraded"])
 def test_an_environment_whose_python_has_become_another_is_made_anew(
-    newcomer: Newcomer, tmp_path: Path, nowhere: dict[str, str], has_both: bool
+    newcomer: Newcomer, engine: Path, nowhere: dict[str, str], has_both: bool
 ) -> None:
-    engine = tmp_path / "engine"
-    newcomer.python("install.py", "--engine-dir", engine, **nowhere)
     now = python_folder(engine)
     before = now.with_name("python3.9")
     if has_both:  # python3 -m venv --upgrade
@@ -270,10 +285,8 @@ def test_an_environment_whose_python_has_become_another_is_made_anew(
 
 
 def test_an_environment_whose_python_is_gone_is_made_anew(
-    newcomer: Newcomer, tmp_path: Path, nowhere: dict[str, str]
+    newcomer: Newcomer, tmp_path: Path, engine: Path, nowhere: dict[str, str]
 ) -> None:
-    engine = tmp_path / "engine"
-    newcomer.python("install.py", "--engine-dir", engine, **nowhere)
     python = engine / "bin/python"
     python.unlink()
     python.symlink_to(tmp_path / "python that is gone")
@@ -286,10 +299,8 @@ def test_an_environment_whose_python_is_gone_is_made_anew(
 
 
 def test_files_of_an_environment_that_are_garbage_are_found_and_made_anew(
-    newcomer: Newcomer, tmp_path: Path, nowhere: dict[str, str]
+    newcomer: Newcomer, engine: Path, nowhere: dict[str, str]
 ) -> None:
-    engine = tmp_path / "engine"
-    newcomer.python("install.py", "--engine-dir", engine, **nowhere)
     packages = python_folder(engine) / "site-packages"
     for name, file in (("one", "METADATA"), ("two", "RECORD"), ("three", "RECORD")):
         (packages / f"{name}-1.0.dist-info").mkdir()
