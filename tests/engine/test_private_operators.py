@@ -46,12 +46,8 @@ def is_private(chain: str) -> bool:
 
 
 def test_those_that_are_called_are_known() -> None:
-    found = {
-        chain
-        for file in IN_ENGINE
-        for chain in chains(ast.parse(file.read_text(encoding="utf-8")))
-        if is_private(chain)
-    }
+    trees = (ast.parse(file.read_text(encoding="utf-8")) for file in IN_ENGINE)
+    found = {chain for tree in trees for chain in chains(tree) if is_private(chain)}
     assert {chain for chain in found if not any(other.startswith(f"{chain}.") for other in found)} == CALLED
 
 
@@ -109,13 +105,16 @@ def refusing(*_: object) -> None:
 def test_where_an_operator_is_missing_or_refuses_the_public_way_is_taken_from_then_on(
     private: Callable[..., None],
 ) -> None:
-    calls = []
+    calls: list[int] = []
 
-    def counted(*arguments: object) -> None:
-        calls.append(arguments)
-        private(*arguments)
+    def counted(number: int) -> int | None:
+        calls.append(number)
+        return private(number)
 
-    either = private_operators.or_public(counted, lambda number: number + 1)
+    def public(number: int) -> int | None:
+        return number + 1
+
+    either = private_operators.or_public(counted, public)
     assert [either(1), either(2)] == [2, 3]
     assert len(calls) == 1
 
