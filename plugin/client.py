@@ -11,11 +11,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from plugin import __version__, locations, log, protocol
+from plugin import __version__, locations, log, protocol, threads
 from plugin.protocol import (
+    Answer,
     Cancel,
     Cancelled,
     Cell,
@@ -24,8 +26,8 @@ from plugin.protocol import (
     Failure,
     Hello,
     Job,
-    Message,
     Progress,
+    Request,
     Result,
     Stop,
     Submit,
@@ -40,6 +42,11 @@ _HANDSHAKE_SECONDS = 180.0
 """The first import of torch from a cold disk takes a minute on slow machines."""
 
 _GOODBYE_SECONDS = 5.0
+
+_LONGEST_LINE = 2**16
+"""Bytes of what an engine says on standard error that are logged at once."""
+
+_VARIABLE = "NEURAL_STYLE_ENGINE"
 
 
 class EngineError(Exception):
@@ -74,9 +81,10 @@ def command() -> list[str]:
 
     Raises:
         EngineMissing: there is no environment.
+        EngineError: the variable says nothing that can be started.
     """
-    if chosen := os.environ.get("NEURAL_STYLE_ENGINE"):
-        return shlex.split(chosen, posix=sys.platform != "win32")
+    if chosen := os.environ.get(_VARIABLE):
+        return _parsed(chosen)
     python = locations.python_of(locations.engine_folder())
     if not python.is_file():
         if locations.is_in_flatpak():
@@ -85,6 +93,22 @@ def command() -> list[str]:
             )
         raise EngineMissing
     return [str(python), "-m", "plugin", "serve"]
+
+
+def _parsed(chosen: str) -> list[str]:
+    try:
+        arguments = shlex.split(chosen, posix=sys.platform != "win32")
+        if sys.platform == "win32":
+            arguments = [argument.strip('"') for argument in arguments]  # which it splits at, but leaves
+        reason = "" if arguments else _("it names no program")
+        if arguments and len(Path(arguments[0]).parts) > 1 and not Path(arguments[0]).is_absolute():
+            reason = _("a program that is not on the PATH needs its full path")
+    except ValueError as error:
+        reason = str(error)
+    if reason:
+        sentence = _("The variable {name} is “{command}”, which is no command ({reason}); correct or remove it.")
+        raise EngineError(sentence.format(name=_VARIABLE, command=chosen, reason=reason))
+    return arguments
 
 
 def environment() -> dict[str, str]:
@@ -96,6 +120,8 @@ def environment() -> dict[str, str]:
 
 def unexpected(error: Exception) -> EngineError:
     """What to tell a person of an exception that nobody expected and that is in the log."""
+    if isinstance(error, MemoryError):
+        return EngineError(_("There is not enough memory; close other pictures or programs and try again."))
     sentence = _("Neural Style failed unexpectedly ({error}); there is more in {file}.")
     return EngineError(sentence.format(error=f"{type(error).__name__}: {error}", file=log.file()))
 
@@ -130,15 +156,15 @@ class Engine:
             )
         except OSError as error:
             _log.exception("cannot start %s", arguments)
-            sentence = _("The Neural Style engine does not start ({error})")
-            raise self._error(sentence.format(error=error.strerror)) from error
-        self._events: queue.Queue[Message | Exception | None] = queue.Queue()
+            raise self._does_not_start(str(error.strerror)) from error
+        self._events: queue.Queue[Answer | None] = queue.Queue()
         self._estimates: queue.Queue[Estimated | None] = queue.Queue()
+        """Either ends with None, which stays there for whoever asks again."""
         self._write_lock, self._estimate_lock = threading.Lock(), threading.Lock()
-        self._is_killed = False
-        threading.Thread(target=self._follow, daemon=True).start()
-        self._stderr_pump = threading.Thread(target=self._keep_log, daemon=True)
-        self._stderr_pump.start()
+        self._is_ready = self._is_killed = False
+        self._failure: Exception | None = None
+        """Why the engine was given up, if it was."""
+        self._pumps = [threads.start(self._follow, self._give_up), threads.start(self._keep_log, self._give_up)]
 
     def wait_until_ready(self) -> None:
         """Wait for the engine's first message, and end the engine when it is not the right one.
@@ -201,32 +227,21 @@ class Engine:
         """How long jobs will take; may be called from any thread, also while one is running.
 
         Raises:
-            EngineError: the engine died.
+            EngineError: as for :meth:`run`.
         """
         with self._estimate_lock:
-            try:
-                self._send(question)
-            except (OSError, ValueError) as error:
-                raise self._died() from error
+            self._ask(question)
             answer = self._estimates.get()
         if answer is None:
-            self._estimates.put(None)  # for whoever asks again
-            raise self._died()
+            self._estimates.put(None)
+            raise self._ended()
         return answer
 
     def close(self) -> None:
         """End the engine: first by closing its input, then by force."""
-        process = self._process
-        assert process.stdin is not None
-        with contextlib.suppress(OSError):
-            process.stdin.close()
-        try:
-            process.wait(_GOODBYE_SECONDS)
-        except subprocess.TimeoutExpired:
-            _log.warning("the engine did not leave by itself")
-            process.kill()
-            process.wait()
-        self._stderr_pump.join(_GOODBYE_SECONDS)
+        closing = threads.start(self._close_input)  # which an engine that reads nothing keeps waiting
+        self._wait_for_end()
+        closing.join(_GOODBYE_SECONDS)
 
     def kill(self) -> None:
         """End the engine at once; may be called from any thread. What another thread waits for is cancelled."""
@@ -255,16 +270,16 @@ class Engine:
                 "to bring them together"
             )
             raise self._error(sentence.format(engine=hello.version, plugin=__version__))
-        self.hello = hello
+        self.hello, self._is_ready = hello, True
 
-    def _answers(self, request: Submit | Sweep) -> Iterator[Message]:
+    def _answers(self, request: Submit | Sweep) -> Iterator[Answer]:
         """Send a request and yield what is answered to it, up to its end."""
         try:
-            self._send(request)
-        except OSError as error:
+            self._ask(request)
+        except EngineError:
             if self._is_killed:
-                raise JobCancelled from error
-            raise self._died() from error
+                raise JobCancelled from None
+            raise
         while True:
             event = self._next(None)
             if getattr(event, "id", request.job.id) != request.job.id:
@@ -277,47 +292,98 @@ class Engine:
             if isinstance(event, (Result, Swept)):
                 return
 
-    def _send(self, message: Message) -> None:
+    def _ask(self, request: Request) -> None:
+        """Send a request.
+
+        Raises:
+            EngineError: the engine has ended; or it was ended here, since nobody knows how much of the request it got.
+        """
+        try:
+            self._send(request)
+        except Exception as error:
+            if self.is_alive and not isinstance(error, OSError):
+                _log.exception("a request was not expected to fail")
+                self._give_up(error)
+            raise self._ended() from error
+
+    def _send(self, message: Request) -> None:
         assert self._process.stdin is not None
         with self._write_lock:
             protocol.write(self._process.stdin, message)
 
-    def _next(self, timeout: float | None) -> Message:
+    def _next(self, timeout: float | None) -> Answer:
         event = self._events.get(timeout=timeout)
+        if event is None:
+            self._events.put(None)
         if self._is_killed:
             raise JobCancelled
         if event is None:
-            raise self._died()
-        if isinstance(event, Exception):
-            raise self._error(_("The Neural Style engine sent something that is no message")) from event
+            raise self._ended()
         return event
 
     def _follow(self) -> None:
         """Read the engine's messages, in a thread of their own so that a full pipe never stops the engine."""
         assert self._process.stdout is not None
         try:
-            while (message := protocol.read(self._process.stdout)) is not None:
-                if isinstance(message, Estimated):
-                    self._estimates.put(message)
+            while (answer := protocol.read_answer(self._process.stdout)) is not None:
+                if isinstance(answer, Estimated):
+                    self._estimates.put(answer)
                 else:
-                    self._events.put(message)
+                    self._events.put(answer)
+                del answer  # with its picture, while nothing else comes
+        except protocol.StreamEnded:
+            _log.warning("the engine ended within a message")
+        finally:
             self._events.put(None)
-        except (protocol.ProtocolError, OSError, ValueError) as error:
-            _log.exception("the engine's output cannot be read")
-            self._events.put(error)
-        self._estimates.put(None)
+            self._estimates.put(None)
 
     def _keep_log(self) -> None:
         assert self._process.stderr is not None
-        for line in self._process.stderr:
+        while line := self._process.stderr.readline(_LONGEST_LINE):
             _log.info("engine: %s", line.decode(errors="replace").rstrip())
 
-    def _died(self) -> EngineError:
-        with contextlib.suppress(subprocess.TimeoutExpired):
+    def _give_up(self, error: Exception) -> None:
+        """End the engine at once, since it cannot be told or cannot be heard what there is to say."""
+        self._failure = self._failure or error
+        self._process.kill()
+
+    def _close_input(self) -> None:
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
+
+    def _wait_for_end(self) -> None:
+        """Wait until the engine has left and all that it said is taken in; end it when it stays."""
+        try:
             self._process.wait(_GOODBYE_SECONDS)
-        self._stderr_pump.join(_GOODBYE_SECONDS)
+        except subprocess.TimeoutExpired:
+            _log.warning("the engine did not leave by itself")
+            self._process.kill()
+            self._process.wait()
+        for pump in self._pumps:
+            pump.join(_GOODBYE_SECONDS)
+
+    def _ended(self) -> EngineError:
+        """Why there is no engine any more."""
+        self._wait_for_end()
+        if isinstance(self._failure, protocol.ProtocolError):
+            return self._error(_("The Neural Style engine sent something that is no message"))
+        if self._failure is not None:
+            return unexpected(self._failure)
+        if not self._is_ready:
+            return self._does_not_start(_("exit status {status}").format(status=self._process.returncode))
         sentence = _("The Neural Style engine stopped unexpectedly (exit status {status})")
         return self._error(sentence.format(status=self._process.returncode))
+
+    def _does_not_start(self, reason: str) -> EngineError:
+        if os.environ.get(_VARIABLE):
+            sentence = _(
+                "The engine that the variable {name} names does not start ({reason}); correct or remove the variable, "
+                "or repair that engine"
+            )
+            return self._error(sentence.format(name=_VARIABLE, reason=reason))
+        sentence = _("The Neural Style engine does not start ({reason}); run “python3 install.py” again to repair it")
+        return self._error(sentence.format(reason=reason))
 
     def _error(self, sentence: str) -> EngineError:
         _log.error(sentence)

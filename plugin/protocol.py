@@ -14,16 +14,24 @@ alone; whatever else an engine has to say goes to standard error.
                                     Swept | Failure | Cancelled
     Estimate, at any time           Estimated, at once
     (closes the pipe)               ends
+
+Every field has the type that is declared for it here, every number but a :data:`Figure` is finite, and every text is
+Unicode: anything else is no message, and for each side neither are its own. Nobody can tell what was meant by what is
+no message, or who waits for it. So an engine to which it comes writes why into its log and ends, and a client ends the
+engine from which it comes. A request is thus answered or followed by the end of the pipe, never by silence. What is a
+message but cannot be done is answered: a job or a sweep with Failure, an Estimate with an Estimated without seconds.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import struct
-from collections.abc import Mapping
+import sys
+import types
 from dataclasses import dataclass, field
-from typing import IO, Any, TypeAlias, get_args
+from typing import IO, Annotated, Any, TypeAlias, Union, get_args, get_origin, get_type_hints
 
 from plugin.grid import SCORES
 from plugin.settings import Settings
@@ -36,12 +44,24 @@ _BLOB_LENGTH = struct.Struct(">Q")
 _LONGEST_HEADER = 64 * 2**20
 _MOST_BLOBS = 1024
 _LARGEST_BLOB = 64 * 2**30
+_CHUNK = 2**20
+"""Bytes that are read at once: a length that is only claimed takes no memory."""
 
 Blob: TypeAlias = bytes | bytearray | memoryview
+
+Figure: TypeAlias = Annotated[float, "may be infinite, or no number"]
+"""Of a painting: what a person has set may make it go anywhere."""
 
 
 class ProtocolError(Exception):
     """What came through the pipe is no message of this protocol."""
+
+
+class StreamEnded(ProtocolError):
+    """The stream ended within a message."""
+
+    def __init__(self) -> None:
+        super().__init__("The stream ended within a message.")
 
 
 @dataclass(frozen=True)
@@ -60,8 +80,7 @@ class Picture:
     pixels: Blob = field(repr=False)
 
     def __post_init__(self) -> None:
-        if len(memoryview(self.pixels).cast("B")) != self.width * self.height * 16:
-            raise ValueError(f"A picture of {self.width} × {self.height} needs {self.width * self.height * 16} bytes.")
+        _check_samples("picture", self.width, self.height, 16, self.pixels)
 
 
 @dataclass(frozen=True)
@@ -85,8 +104,15 @@ class Mask:
     samples: Blob = field(repr=False)
 
     def __post_init__(self) -> None:
-        if len(memoryview(self.samples).cast("B")) != self.width * self.height * 4:
-            raise ValueError(f"A mask of {self.width} × {self.height} needs {self.width * self.height * 4} bytes.")
+        _check_samples("mask", self.width, self.height, 4, self.samples)
+
+
+def _check_samples(name: str, width: int, height: int, each: int, samples: Blob) -> None:
+    """Raise ValueError unless there is at least one pixel, and ``each`` bytes for every one."""
+    if min(width, height) < 1:
+        raise ValueError(f"A {name} needs pixels, and this one is {width} × {height}.")
+    if len(memoryview(samples).cast("B")) != width * height * each:
+        raise ValueError(f"A {name} of {width} × {height} needs {width * height * each} bytes.")
 
 
 @dataclass(frozen=True)
@@ -207,10 +233,10 @@ class Estimated:
 class Losses:
     """The weighted parts of the objective at one iteration; ``total`` is their sum."""
 
-    total: float
-    content: float
-    style: float
-    tv: float
+    total: Figure
+    content: Figure
+    style: Figure
+    tv: Figure
 
 
 @dataclass(frozen=True)
@@ -269,8 +295,8 @@ class Cell:
     settings: Settings
     picture: Picture
     losses: Losses
-    score: float
-    scores: dict[str, float]
+    score: Figure
+    scores: dict[str, Figure]
     seconds: float
     report: dict[str, Any]
 
@@ -297,57 +323,27 @@ class Cancelled:
     id: int
 
 
-Message: TypeAlias = (
-    Hello
-    | Submit
-    | Sweep
-    | Cancel
-    | Stop
-    | Estimate
-    | Estimated
-    | Progress
-    | Result
-    | Cell
-    | Swept
-    | Failure
-    | Cancelled
-)
+Request: TypeAlias = Submit | Sweep | Cancel | Stop | Estimate
+"""What an engine reads."""
+
+Answer: TypeAlias = Hello | Estimated | Progress | Result | Cell | Swept | Failure | Cancelled
+"""What a client reads."""
+
+Message: TypeAlias = Request | Answer
 
 _COMPOUND: dict[str, type] = {
-    kind.__name__: kind
-    for kind in (
-        Hello,
-        Submit,
-        Sweep,
-        Cancel,
-        Stop,
-        Estimate,
-        Estimated,
-        Progress,
-        Result,
-        Cell,
-        Swept,
-        Failure,
-        Cancelled,
-        Job,
-        Whole,
-        Style,
-        Mask,
-        Picture,
-        PictureFile,
-        Losses,
-    )
+    kind.__name__: kind for kind in (*get_args(Message), Job, Whole, Style, Mask, Picture, PictureFile, Losses)
 }
 
 
 def write(stream: IO[bytes], message: Message) -> None:
-    """Write one message and flush.
+    """Write one message and flush. Texts that are not Unicode, such as some files' names, get “?” where they are not.
 
     Raises:
         OSError: the other side is gone.
     """
     blobs: list[Blob] = []
-    header = json.dumps(_pack(message, blobs)).encode()
+    header = json.dumps(_pack(message, blobs), ensure_ascii=False).encode(errors="replace")
     stream.write(_LENGTHS.pack(len(header), len(blobs)))
     stream.write(header)
     for blob in blobs:
@@ -356,17 +352,34 @@ def write(stream: IO[bytes], message: Message) -> None:
     stream.flush()
 
 
-def read(stream: IO[bytes]) -> Message | None:
-    """Read one message; None at the end of the stream.
+def read_request(stream: IO[bytes]) -> Request | None:
+    """Read one message to an engine; None at the end of the stream.
 
     Raises:
-        ProtocolError: the bytes are no message, or the stream ended within one.
+        ProtocolError: the bytes are no such message, or the stream ended within one.
+        MemoryError: there is no room for it.
     """
+    message = read(stream)
+    if message is not None and not isinstance(message, get_args(Request)):
+        raise ProtocolError(f"{type(message).__name__} is nothing to tell an engine.")
+    return message
+
+
+def read_answer(stream: IO[bytes]) -> Answer | None:
+    """Read one message of an engine; as :func:`read_request`."""
+    message = read(stream)
+    if message is not None and not isinstance(message, get_args(Answer)):
+        raise ProtocolError(f"{type(message).__name__} is no answer of an engine.")
+    return message
+
+
+def read(stream: IO[bytes]) -> Message | None:
+    """Read one message of either side; as :func:`read_request`."""
     lengths = stream.read(_LENGTHS.size)
     if not lengths:
         return None
     if len(lengths) < _LENGTHS.size:
-        raise ProtocolError("The stream ended within a message.")
+        raise StreamEnded
     header_length, blob_count = _LENGTHS.unpack(lengths)
     if header_length > _LONGEST_HEADER or blob_count > _MOST_BLOBS:
         raise ProtocolError("What came is not a message.")
@@ -378,8 +391,8 @@ def read(stream: IO[bytes]) -> Message | None:
             raise ProtocolError("What came is not a message.")
         blobs.append(_read_exactly(stream, length))
     try:
-        message = _unpack(json.loads(header), blobs)
-    except (ValueError, TypeError, KeyError, IndexError) as error:
+        message = _unpack(json.loads(header.decode()), blobs)
+    except (ValueError, TypeError, KeyError, IndexError, RecursionError) as error:
         raise ProtocolError(f"A message could not be understood: {error}") from error
     if not isinstance(message, get_args(Message)):
         raise ProtocolError("What came is not a message.")
@@ -387,13 +400,12 @@ def read(stream: IO[bytes]) -> Message | None:
 
 
 def _read_exactly(stream: IO[bytes], length: int) -> bytearray:
-    data = bytearray(length)
-    view, filled = memoryview(data), 0
-    while filled < length:
-        count = stream.readinto(view[filled:])  # type: ignore[attr-defined]
-        if not count:
-            raise ProtocolError("The stream ended within a message.")
-        filled += count
+    data = bytearray()
+    while len(data) < length:
+        chunk = stream.read(min(length - len(data), _CHUNK))
+        if not chunk:
+            raise StreamEnded
+        data += chunk
     return data
 
 
@@ -413,13 +425,46 @@ def _pack(value: Any, blobs: list[Blob]) -> Any:
 
 
 def _unpack(value: Any, blobs: list[bytearray]) -> Any:
+    """The reverse of :func:`_pack`; what the pipe brings is trusted in nothing."""
+    if isinstance(value, str):
+        value.encode()  # which JSON's escapes need not allow
     if isinstance(value, list):
         return [_unpack(item, blobs) for item in value]
-    if not isinstance(value, Mapping) or "$" not in value:
+    if not isinstance(value, dict):
         return value
-    fields = {name: _unpack(item, blobs) for name, item in value.items() if name != "$"}
-    if value["$"] == "blob":
+    fields = {_unpack(name, blobs): _unpack(item, blobs) for name, item in value.items()}
+    tag = fields.pop("$", None)
+    if tag is None:
+        return fields
+    if tag == "blob":
         return blobs[fields["place"]]
-    if value["$"] == "Settings":
+    if tag == "Settings":
         return Settings.from_json(fields)
-    return _COMPOUND[value["$"]](**fields)
+    kind = _COMPOUND[tag]
+    for name, hint in _hints(kind).items():
+        if name in fields and not _is(fields[name], hint):
+            raise TypeError(f"{kind.__name__}.{name} is not {hint}.")
+    return kind(**fields)
+
+
+@functools.cache
+def _hints(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind, include_extras=True)
+
+
+def _is(value: Any, hint: Any) -> bool:
+    """Whether a value that came through the pipe has a type as the messages declare them."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if hint is Any:
+        return True
+    if hint == Figure:
+        return isinstance(value, float) or _is(value, float)
+    if origin in (Union, types.UnionType):
+        return any(_is(value, each) for each in arguments)
+    if origin is list:
+        return isinstance(value, list) and all(_is(item, arguments[0]) for item in value)
+    if origin is dict:
+        return isinstance(value, dict) and all(_is(item, arguments[1]) for item in value.values())
+    if hint is float:
+        return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+    return isinstance(value, hint) and (hint is bool or not isinstance(value, bool))

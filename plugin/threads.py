@@ -21,9 +21,11 @@ def start(work: Callable[[], None], on_failure: Callable[[Exception], None] | No
         try:
             work()
         except Exception as error:
-            _log.exception("%s was not expected to fail", getattr(work, "__qualname__", work))
-            if on_failure is not None:
-                on_failure(error)
+            try:
+                _log.exception("%s was not expected to fail", getattr(work, "__qualname__", work))
+            finally:  # even where there is no memory left to say so
+                if on_failure is not None:
+                    on_failure(error)
 
     thread = threading.Thread(target=guarded, daemon=True)
     thread.start()

@@ -1,7 +1,13 @@
 """Messages survive the pipe; what is no message is refused."""
 
+import dataclasses
 import io
+import json
+import math
+import os
 import struct
+import tracemalloc
+from typing import Any, get_args
 
 import pytest
 
@@ -92,6 +98,116 @@ def test_a_stream_that_ends_within_a_message_is_an_error(cut: int) -> None:
 def test_what_is_no_message_is_an_error(data: bytes) -> None:
     with pytest.raises(ProtocolError):
         protocol.read(io.BytesIO(data))
+
+
+def frame(header: Any, *blobs: bytes) -> io.BytesIO:
+    """A message of this header: JSON, or what is to become it."""
+    data = header if isinstance(header, bytes) else json.dumps(header).encode()
+    behind = b"".join(struct.pack(">Q", len(blob)) + blob for blob in blobs)
+    return io.BytesIO(struct.pack(">II", len(data), len(blobs)) + data + behind)
+
+
+def taken_apart(message: protocol.Message) -> tuple[Any, list[bytes]]:
+    """The header of a message as JSON, and its blobs."""
+    stream = io.BytesIO()
+    protocol.write(stream, message)
+    stream.seek(0)
+    length, count = struct.unpack(">II", stream.read(8))
+    header = json.loads(stream.read(length))
+    return header, [stream.read(*struct.unpack(">Q", stream.read(8))) for _ in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("message", "field", "nonsense"),
+    [
+        (Cancel(3), "id", []),
+        (Cancel(3), "id", "3"),
+        (Cancel(3), "id", True),
+        (Cancel(3), "id", 3.0),
+        (Cancel(3), "id", None),
+        (Cancel(3), "id", {"$": "Cancel", "id": 3}),
+        (MESSAGES[0], "devices", ["cpu"]),
+        (MESSAGES[0], "devices", {"cpu": 1}),
+        (MESSAGES[0], "version", "\ud800"),
+        (MESSAGES[3], "vary", {"strength": 20}),
+        (MESSAGES[3], "vary", {"\ud800": [20]}),
+        (MESSAGES[3], "vary", {"blend": ["\udfff"]}),
+        (MESSAGES[3], "center", [0.5, 1]),
+        (MESSAGES[3], "job", {"$": "Cancel", "id": 3}),
+        (MESSAGES[8], "contents", [["a", 480]]),
+        (MESSAGES[8], "contents", [[math.nan, 480]]),
+        (MESSAGES[8], "contents", 7),
+        (MESSAGES[8], "settings", None),
+        (MESSAGES[8], "settings", {"$": "Settings", "strength": math.nan}),
+        (MESSAGES[8], "settings", {"$": "Settings", "strength": 10**400}),
+        (MESSAGES[8], "grey", 1),
+        (MESSAGES[9], "seconds", math.nan),
+        (MESSAGES[9], "seconds", math.inf),
+        (MESSAGES[9], "seconds", 10**400),
+        (MESSAGES[11], "preview", {"$": "Losses", "total": 1, "content": 1, "style": 0, "tv": 0}),
+        (MESSAGES[12], "trace", [1]),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, get_args(protocol.Message)) else ascii(value)[:40],
+)
+def test_a_field_of_another_type_is_an_error(message: protocol.Message, field: str, nonsense: Any) -> None:
+    header, blobs = taken_apart(message)
+    assert field in header
+    assert protocol.read(frame(header, *blobs)) == message
+    with pytest.raises(ProtocolError):
+        protocol.read(frame(header | {field: nonsense}, *blobs))
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [Picture, Mask],
+)
+def test_a_picture_without_pixels_is_an_error(picture: type) -> None:
+    for width, height in ((0, 1), (-1, -1)):
+        with pytest.raises(ValueError, match="needs"):
+            picture(width, height, bytes(16 if picture is Picture else 4) * abs(width * height))
+
+
+def test_a_painting_whose_loss_is_no_number_crosses_the_pipe() -> None:
+    stream, sound = io.BytesIO(), MESSAGES[4]
+    assert isinstance(sound, Cell)
+    protocol.write(stream, dataclasses.replace(sound, losses=Losses(math.inf, 1.0, math.nan, 0.0), score=math.nan))
+    stream.seek(0)
+    cell = protocol.read(stream)
+    assert isinstance(cell, Cell)
+    assert math.isinf(cell.losses.total)
+    assert math.isnan(cell.losses.style)
+    assert math.isnan(cell.score)
+
+
+@pytest.mark.parametrize(
+    "nested", [b"[" * 200_000 + b"]" * 200_000, b'{"$":"Cancel","id":' * 200_000 + b"1" + b"}" * 200_000]
+)
+def test_a_header_that_is_nested_without_end_is_an_error(nested: bytes) -> None:
+    with pytest.raises(ProtocolError):
+        protocol.read(frame(nested))
+
+
+def test_a_length_that_is_only_claimed_takes_no_memory() -> None:
+    claim = struct.pack(">II", 2, 1) + b"{}" + struct.pack(">Q", 60 * 2**30) + bytes(100)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ProtocolError, match="ended within"):
+            protocol.read(io.BytesIO(claim))
+        assert tracemalloc.get_traced_memory()[1] < 2**24
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_name_that_is_no_text_still_crosses_the_pipe() -> None:
+    """A file's name on Linux is bytes, which need not be UTF-8."""
+    stream = io.BytesIO()
+    protocol.write(stream, Submit(Job(1, PICTURE, [Style(PictureFile(os.fsdecode(b"caf\xe9.png"), b""))])))
+    stream.seek(0)
+    message = protocol.read(stream)
+    assert isinstance(message, Submit)
+    style = message.job.styles[0].picture
+    assert isinstance(style, PictureFile)
+    assert style.name == "caf?.png"
 
 
 def test_a_picture_has_as_many_bytes_as_its_size_says() -> None:

@@ -12,11 +12,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Collection
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 
 from torch import Tensor
 
-from plugin import __version__, protocol
+from plugin import __version__, protocol, threads
 from plugin.engine import calibration, clock, devices, memory, pictures, report, sweep, work
 from plugin.engine.canvas import Style, blend_weights
 from plugin.engine.refusal import Refusal
@@ -63,7 +63,11 @@ class _GivenUp(Exception):
 
 
 class Worker:
-    """Reads messages in a thread of its own, so that Cancel and Stop are heard in mid-job, and paints in this one."""
+    """Reads messages in a thread of its own, so that Cancel and Stop are heard in mid-job, and paints in this one.
+
+    Args:
+        source, sink: where messages come from, and where the answers go.
+    """
 
     def __init__(self, source: IO[bytes], sink: IO[bytes]) -> None:
         self._source, self._sink = source, sink
@@ -77,19 +81,50 @@ class Worker:
         """The last job's style pictures by their digests; the next job mostly has the same ones."""
 
     def serve(self) -> None:
-        """Work until the input ends, which ends the process."""
+        """Work until the input ends, or cannot be read on: that ends the process, whatever this thread is doing."""
         devices.use_threads()
         available = devices.available()
         self._send(Hello(protocol.VERSION, __version__, {kind: device.name for kind, device in available.items()}))
-        threading.Thread(target=self._listen, daemon=True).start()
+        threads.start(self._listen_to_the_end, on_failure=lambda error: _end(1))
         while True:
-            request = self._next()
-            self._send(self._answer(request))
-            self._cancelled.discard(request.job.id)
-            self._stopped.discard(request.job.id)
-            self._transfers.clocks.save()
-            del request  # with its pictures
-            memory.give_back()
+            self.answer_next()
+
+    def _listen_to_the_end(self) -> None:
+        self.listen()
+        _end(0)  # whoever asked is gone: whatever is being painted is for nobody
+
+    def listen(self) -> None:
+        """Read messages until the input ends; answer questions at once, and keep jobs and sweeps to be answered.
+
+        Raises:
+            ProtocolError: what came is no message; nobody knows where the next one would begin.
+            MemoryError: there is no room for what came.
+        """
+        while (message := protocol.read_request(self._source)) is not None:
+            if isinstance(message, Cancel):
+                self._cancelled.add(message.id)
+            elif isinstance(message, Stop):
+                self._stopped.add(message.id)
+            elif isinstance(message, Estimate):
+                self._send(self._estimated(message))
+            else:
+                self._requests.put(message)
+            del message  # with its pictures, while nothing else comes
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether there is a job or a sweep to be answered."""
+        return not self._requests.empty()
+
+    def answer_next(self) -> None:
+        """Answer the next job or sweep, when there is one."""
+        request = self._next()
+        self._send(self._answer(request))
+        self._cancelled.discard(request.job.id)
+        self._stopped.discard(request.job.id)
+        self._transfers.clocks.save()
+        del request  # with its pictures
+        memory.give_back()
 
     def _next(self) -> Submit | Sweep:
         """The next request; while there is none, see how fast the best device is, if that is not known."""
@@ -99,55 +134,47 @@ class Worker:
                 return self._requests.get(timeout=_IDLE_SECONDS)
             self._is_calibrated = True  # or cannot be
             try:
-                calibration.calibrate(transfer, is_over=lambda: not self._requests.empty())
+                calibration.calibrate(transfer, is_over=lambda: self.is_asked)
             except Exception:
                 _log.exception("%s cannot be calibrated", transfer.device.name)
             self._transfers.clocks.save()
             memory.give_back()
         return self._requests.get()
 
-    def _listen(self) -> None:
-        try:
-            while (message := protocol.read(self._source)) is not None:
-                if isinstance(message, (Submit, Sweep)):
-                    self._requests.put(message)
-                elif isinstance(message, Cancel):
-                    self._cancelled.add(message.id)
-                elif isinstance(message, Stop):
-                    self._stopped.add(message.id)
-                elif isinstance(message, Estimate):
-                    self._send(self._estimated(message))
-                del message  # with its pictures, while nothing else comes
-        except protocol.ProtocolError:
-            _log.exception("the input cannot be read")
-        # Whoever asked is gone: whatever the main thread is in the middle of is for nobody.
-        logging.shutdown()
-        os._exit(0)
-
     def _send(self, message: Message) -> None:
         try:
             with self._sending:
                 protocol.write(self._sink, message)
-        except OSError:
-            os._exit(0)
+        except OSError:  # whoever asked is gone
+            _end(0)
 
     def _estimated(self, asked: Estimate) -> Estimated:
         """How long jobs will take; in the thread that listens, whatever the other one does."""
-        settings = asked.settings
+        kind, name, seconds = "", "", None
         try:
-            device = devices.choose(settings.device, settings.precision)
+            device = devices.choose(asked.settings.device, asked.settings.precision)
+            kind, name = device.kind, device.name
+            seconds = self._seconds(asked, self._transfers.on(device))
         except Refusal:
-            return Estimated(asked.id, None, "", "")  # the job itself will be refused
-        transfer = self._transfers.on(device)
+            pass  # the job itself will be refused
+        except Exception:  # for instance sizes that no picture has
+            _log.exception("it cannot be said how long jobs will take")
+        return Estimated(asked.id, seconds, kind, name)
+
+    @staticmethod
+    def _seconds(asked: Estimate, transfer: StyleTransfer) -> float | None:
+        """How long jobs will take on a device; None as long as nothing is known of it."""
         if not transfer.clock.knows:
-            return Estimated(asked.id, None, device.kind, device.name)
+            return None
+        settings = asked.settings
         styles = [(width, height) if width else _USUAL_STYLE for width, height in asked.styles]
         jobs = [work.sizes(settings, (width, height), styles, asked.grey) for width, height in asked.contents]
         all_of_it = work.Work(networks=0 if transfer.is_warm else 1)
         for sizes in jobs:
             all_of_it += transfer.work(settings, sizes).whole
             all_of_it += work.of_comparison(sizes) if asked.reported else work.Work()
-        return Estimated(asked.id, transfer.clock.seconds(all_of_it), device.kind, device.name)
+        seconds = transfer.clock.seconds(all_of_it)
+        return seconds if math.isfinite(seconds) else None
 
     def _answer(self, request: Submit | Sweep) -> Message:
         """Do a job or a sweep, whatever becomes of it."""
@@ -324,6 +351,14 @@ def _digest(style: Picture | PictureFile) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def _end(status: int) -> NoReturn:
+    """End the process from any of its threads."""
+    try:
+        logging.shutdown()
+    finally:
+        os._exit(status)
+
+
 def main() -> None:
     """Serve on this process's standard input and output."""
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(name)s %(levelname)s %(message)s")
@@ -331,4 +366,8 @@ def main() -> None:
     # Whatever a library prints must not end in the middle of a message.
     sink = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    Worker(sys.stdin.buffer, sink).serve()
+    try:
+        Worker(sys.stdin.buffer, sink).serve()
+    finally:  # Python's own end would wait for the thread that listens
+        _log.exception("the engine ends")
+        _end(1)

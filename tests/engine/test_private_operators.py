@@ -93,25 +93,25 @@ def test_the_public_convolution_gives_the_same(
     torch.testing.assert_close(found, expected, rtol=tolerance, atol=tolerance * float(expected.abs().max()))
 
 
-def missing(*_: object) -> None:
+def missing(_number: int) -> int:
     raise AttributeError("'_OpNamespace' 'aten' object has no attribute 'threshold_backward'")
 
 
-def refusing(*_: object) -> None:
+def refusing(_number: int) -> int:
     raise NotImplementedError("Could not run 'aten::threshold_backward' with arguments from this backend.")
 
 
 @pytest.mark.parametrize("private", [missing, refusing])
 def test_where_an_operator_is_missing_or_refuses_the_public_way_is_taken_from_then_on(
-    private: Callable[..., None],
+    private: Callable[[int], int],
 ) -> None:
     calls: list[int] = []
 
-    def counted(number: int) -> int | None:
+    def counted(number: int) -> int:
         calls.append(number)
         return private(number)
 
-    def public(number: int) -> int | None:
+    def public(number: int) -> int:
         return number + 1
 
     either = private_operators.or_public(counted, public)

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 import torch
 
-from plugin import locations, protocol
-from plugin.client import Engine, EngineError, EngineMissing, JobCancelled
+from plugin import locations
+from plugin.client import Engine, EngineError, JobCancelled
 from plugin.engine import devices, pictures
 from plugin.protocol import (
     Cell,
@@ -350,41 +350,6 @@ def test_an_engine_that_dies_is_reported_with_its_log(monkeypatch: pytest.Monkey
         os.kill(started.process_id, 9)
         with pytest.raises(EngineError, match=r"stopped unexpectedly \(exit status -9\); there is more in .*\.log"):
             list(events)
-
-
-def fake(tmp_path: Path, text: str) -> str:
-    script = tmp_path / "engine.py"
-    script.write_text(text)
-    return f'"{sys.executable}" "{script}"'
-
-
-@pytest.mark.parametrize(
-    ("text", "sentence"),
-    [
-        (
-            "import sys; from plugin import protocol as p\n"
-            "p.write(sys.stdout.buffer, p.Hello(p.VERSION, '0.0.1', {})); sys.stdin.read()",
-            "engine is version 0.0.1 and the plug-in .* run “python3 install.py” again",
-        ),
-        ("print('Traceback: no')", "sent something that is no message"),
-        ("raise SystemExit(3)", r"stopped unexpectedly \(exit status 3\)"),
-    ],
-    ids=["other version", "noise", "does not start"],
-)
-def test_a_wrong_engine_gets_one_sentence(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str, sentence: str
-) -> None:
-    root = Path(protocol.__file__).parent.parent
-    monkeypatch.setenv("NEURAL_STYLE_ENGINE", fake(tmp_path, f"import sys; sys.path.insert(0, {str(root)!r})\n{text}"))
-    with pytest.raises(EngineError, match=sentence):
-        Engine().wait_until_ready()
-
-
-def test_no_engine_gets_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.delenv("NEURAL_STYLE_ENGINE")
-    monkeypatch.setenv("NEURAL_STYLE_ENGINE_DIR", str(tmp_path / "nothing"))
-    with pytest.raises(EngineMissing, match=r"is not installed in .*nothing; run “python3 install.py”"):
-        Engine()
 
 
 def test_an_engine_whose_owner_was_killed_does_not_stay(tmp_path: Path) -> None:

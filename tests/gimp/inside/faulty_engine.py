@@ -45,7 +45,7 @@ def _told(fault: str) -> list[Exception]:
 
 def test_a_studio_tells_why_an_engine_does_not_start() -> None:
     for fault, sentence in (
-        ("dies at once", "stopped unexpectedly (exit status 3)"),
+        ("dies at once", "does not start (exit status 3)"),
         ("talks nonsense", "sent something that is no message"),
         ("is of another version", "version 0.0.1"),
     ):
@@ -79,7 +79,7 @@ def test_an_engine_of_another_version() -> None:
 
 def test_an_engine_that_dies_at_once() -> None:
     sentence = _sentence("dies at once")
-    assert "stopped unexpectedly (exit status 3)" in sentence
+    assert "does not start (exit status 3)" in sentence
     assert "a library is missing" in _log_named_in(sentence).read_text(encoding="utf-8")
 
 
