@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from pathlib import Path
+
+from plugin import jsonfile
 
 APPLICATION = "neural-style"
 
@@ -75,7 +76,7 @@ def engine_folder() -> Path:
     if chosen := os.environ.get("NEURAL_STYLE_ENGINE_DIR"):
         return Path(chosen).absolute()  # an engine is started in another folder than this one
     try:
-        return Path(json.loads(engine_record().read_text(encoding="utf-8"))["engine_dir"])
+        return Path(jsonfile.read(engine_record())["engine_dir"])
     except (OSError, ValueError, KeyError, TypeError):
         return data_folder() / "engine"
 
