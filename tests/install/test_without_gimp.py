@@ -454,7 +454,7 @@ def test_files_that_cannot_be_understood_stop_neither_doctor_nor_uninstalling(
     leaver.record.write_bytes(garbage)
     (leaver.engine / "neural-style-engine.json").write_bytes(garbage)
     (newcomer.checkout / "engine.json").write_bytes(garbage)
-        assert leaver.install("--doctor", NEURAL_STYLE_ENGINE_DIR="").returncode == 1
+    assert leaver.install("--doctor", NEURAL_STYLE_ENGINE_DIR="").returncode == 1
     report = leaver.install("--doctor")
     assert "things are wrong." in report.stdout and "Traceback" not in report.stderr, report.stderr
     done = leaver.install("--uninstall")

@@ -48,6 +48,6 @@ def test_menu_entry_settings_and_help_are_translated() -> None:
 def test_what_the_filter_and_the_engine_refuse_is_said_in_chinese() -> None:
     image = new_image()
     layer = new_layer(image, "图层")
-    assert refused(image, [layer], blend="60,x") == "blend 的值为 “60,x”；“x”必须是大于 0 的数字。"
+    assert refused(image, [layer], blend="60,x") == "blend 的值为 “60,x”；“x” 必须是大于 0 且小于 1000000 的数字。"
     empty = new_layer(image, "空", paint=lambda x, y: (0, 0, 0, 0))
     assert refused(image, [empty]) == "该图层完全透明；请选择有可见内容的。"
