@@ -24,6 +24,11 @@ _LOST = 0.4
 """How far a color has to be from what was sent, over all channels together, for nothing to be added to it any more."""
 
 
+def is_bounded(format: str) -> bool:
+    """Whether nothing can lie outside, by babl's name of a format, at whose end is the space where it is not sRGB."""
+    return format.split()[-1] in ("u8", "u16", "u32")
+
+
 def bounded(samples: bytes, width: int, height: int) -> bytes:
     """The nearest samples from 0 to 1; what is no number becomes one."""
     rectangle = Gegl.Rectangle.new(0, 0, width, height)

@@ -125,6 +125,8 @@ class Look:
     def picture(self, view: View | None = None) -> Picture:
         """The pixels in the box, or in view, for the engine."""
         view = view or View(self.box)
+        if gamut.is_bounded(self.format):
+            return Picture(view.width, view.height, view.get(self.pixels, SENT))
         samples = bytearray()
         for part in view.box.strips() if view.scale == 1 else (view.box,):
             strip = View(part, view.scale)
