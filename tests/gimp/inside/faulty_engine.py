@@ -26,6 +26,7 @@ def _sentence(fault: str) -> str:
 
 def _log_named_in(sentence: str) -> Path:
     """The log of the filter's own process."""
+    assert "there is more in" in sentence, sentence
     (file,) = re.findall(r"there is more in (.*\.log)\.", sentence)
     return Path(file)
 
