@@ -420,7 +420,8 @@ def test_where_a_card_has_no_room_at_all_the_processor_begins_anew(monkeypatch: 
 def test_a_size_that_does_not_fit_into_memory_is_refused(
     transfer: StyleTransfer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(memory, "free", lambda device: 2**19)  # of 96 × 64 pixels the least is 150 bytes each
+    needed = 96 * 64 * memory._KEPT_BYTES[transfer.device.dtype.itemsize]
+    monkeypatch.setattr(memory, "free", lambda device: needed - 1)
     with pytest.raises(Refusal, match=r"A working size of 96 pixels takes .* choose a size of at most \d\d\.$"):
         transfer.paint(task(size=96, iterations=2))
 

@@ -66,26 +66,45 @@ def result(engine: Engine, wanted: Job) -> Result:
     return last
 
 
+def lacking(engine: Engine) -> str:
+    """A kind of device that this computer has not; no computer has all of them."""
+    return next(kind for kind in ("mps", "xpu", "cuda") if kind not in engine.hello.devices)
+
+
 def test_hello_names_the_devices(engine: Engine) -> None:
     assert engine.hello.devices["cpu"]
 
 
-def test_an_idle_engine_keeps_no_memory_of_the_last_picture(engine: Engine) -> None:
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_an_idle_engine_keeps_no_memory_of_its_pictures(engine: Engine, precision: str) -> None:
+    """Of whatever size they were; but the statistics of their styles it keeps, 3 MiB for each scale."""
+
     def resident() -> int:
         pages = int(Path(f"/proc/{engine.process_id}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE")
 
-    def settled() -> int:
-        """Half a second after the result; the engine cleans up when that is on its way."""
-        time.sleep(0.5)
-        return resident()
+    def least() -> int:
+        """In the half second after a result; the engine cleans up when that is on its way."""
+        end, seen = time.monotonic() + 0.5, resident()
+        while time.monotonic() < end:
+            time.sleep(0.02)
+            seen = min(seen, resident())
+        return seen
 
-    result(engine, job(1))
-    before = settled()
-    large = Settings(quality="draft", size=448, iterations=1, device="cpu")
-    during = max(resident() for _event in engine.run(job(2, settings=large)))
-    assert during > before + 200 * 2**20
-    assert settled() < before + 50 * 2**20
+    def paint(size: int) -> tuple[int, int]:
+        """How much it took at most, and in how many scales."""
+        settings = Settings(quality="draft", size=size, iterations=1, device="cpu", precision=precision)
+        *progress, _last = [(resident(), event) for event in engine.run(job(size, settings=settings))]
+        scales = {event.scale for _, event in progress if isinstance(event, Progress)}
+        return max(taken for taken, _ in progress), len(scales)
+
+    paint(64)
+    before = least()
+    taken, scales = paint(448)
+    assert taken > before + 150 * 2**20
+    for size in range(160, 224, 16):
+        scales += paint(size)[1]
+    assert least() < before + (3.5 * scales + 40) * 2**20
 
 
 def test_several_jobs_in_one_process_give_progress_previews_and_results(engine: Engine) -> None:
@@ -185,35 +204,39 @@ def test_stop_after_the_end_or_of_another_job_changes_nothing(engine: Engine) ->
     assert result(engine, job(30)).report["stopped"]["iteration"] == 1
 
 
-def test_how_long_jobs_will_take_is_told_while_one_is_running(engine: Engine) -> None:
-    """And from then on by every engine: the first one here may have learned of the device what the others need."""
+def test_how_long_jobs_will_take_is_told_while_one_is_running(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """And from then on by every engine: what one has learned of a device the others know."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))  # where nothing is known of either precision
+    usual = devices.choose("cpu").dtype
+    other_precision = "float32" if usual == torch.bfloat16 else "bfloat16"
     settings = Settings(quality="high", size=256, device="cpu")
-    untried = "float32" if devices.choose("cpu").dtype == torch.bfloat16 else "bfloat16"
-    events = engine.run(job(21, settings=settings))
-    seen = [next(events), next(events)]
-    small, large, two, unknown, nowhere = (
-        engine.estimate(Estimate(number, contents, [[0, 0]], wanted, reported=True))
-        for number, (contents, wanted) in enumerate(
-            [
-                ([[512, 384]], settings),
-                ([[512, 384]], dataclasses.replace(settings, size=512)),
-                ([[512, 384], [512, 384]], settings),
-                ([[512, 384]], dataclasses.replace(settings, precision=untried)),
-                ([[512, 384]], dataclasses.replace(settings, device="mps")),
-            ]
+    with Engine() as started:
+        result(started, job(1))
+        events = started.run(job(21, settings=settings))
+        seen = [next(events), next(events)]
+        small, large, two, unknown, nowhere = (
+            started.estimate(Estimate(number, contents, [[0, 0]], wanted, reported=True))
+            for number, (contents, wanted) in enumerate(
+                [
+                    ([[512, 384]], settings),
+                    ([[512, 384]], dataclasses.replace(settings, size=512)),
+                    ([[512, 384], [512, 384]], settings),
+                    ([[512, 384]], dataclasses.replace(settings, precision=other_precision)),
+                    ([[512, 384]], dataclasses.replace(settings, device=lacking(started))),
+                ]
+            )
         )
-    )
-    assert isinstance(next(events), Progress), "the job did not go on"
-    engine.cancel(21)
-    with pytest.raises(JobCancelled):
-        seen.extend(events)
-    assert small.seconds is not None and large.seconds is not None and two.seconds is not None
-    assert small.seconds < large.seconds
-    assert two.seconds == pytest.approx(2 * small.seconds, rel=0.5)
-    assert [small.id, large.id, two.id] == [0, 1, 2]
-    assert (small.kind, small.name) == ("cpu", engine.hello.devices["cpu"])
-    assert (unknown.seconds, unknown.name) == (None, small.name)
-    assert (nowhere.seconds, nowhere.name) == (None, "")
+        assert isinstance(next(events), Progress), "the job did not go on"
+        started.cancel(21)
+        with pytest.raises(JobCancelled):
+            seen.extend(events)
+        assert small.seconds is not None and large.seconds is not None and two.seconds is not None
+        assert small.seconds < large.seconds
+        assert two.seconds == pytest.approx(2 * small.seconds, rel=0.5)
+        assert [small.id, large.id, two.id] == [0, 1, 2]
+        assert (small.kind, small.name) == ("cpu", started.hello.devices["cpu"])
+        assert (unknown.seconds, unknown.name) == (None, small.name)
+        assert (nowhere.seconds, nowhere.name) == (None, "")
     with Engine() as other:
         assert other.estimate(Estimate(1, [[512, 384]], [[0, 0]], settings)).seconds is not None
 
@@ -330,8 +353,9 @@ def test_a_picture_that_is_too_small_is_refused(engine: Engine) -> None:
 
 
 def test_a_device_that_is_not_there_is_refused(engine: Engine) -> None:
-    with pytest.raises(EngineError, match="This computer has no mps device"):
-        result(engine, job(8, settings=Settings(device="mps")))
+    kind = lacking(engine)
+    with pytest.raises(EngineError, match=f"This computer has no {kind} device"):
+        result(engine, job(8, settings=Settings(device=kind)))
 
 
 def test_the_end_of_input_ends_the_engine_in_the_middle_of_a_job() -> None:
