@@ -170,7 +170,7 @@ def test_a_report_that_has_no_place_is_refused_before_the_painting(tmp_path: Pat
     [
         (
             RuntimeError("[enforce fail at alloc_cpu.cpp:1] DefaultCPUAllocator: can't allocate memory: 9 bytes"),
-            "There is not enough memory for this picture; choose a smaller --size.",
+            "There is not enough memory for this picture; close other programs, or choose a smaller --size.",
         ),
         (ZeroDivisionError("a surprise"), "It failed (ZeroDivisionError: a surprise); there is more in "),
     ],
