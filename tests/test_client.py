@@ -172,7 +172,7 @@ def _wait_until_full(engine: Engine) -> None:
     """Until somebody waits for the engine to read on."""
     pipe, before = engine._process.stdin, -1
     assert pipe is not None
-    while (there := struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)))[0]) < 2**15 or there != before:
+    while (there := struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)))[0]) < 1 or there != before:
         before = there
 
 

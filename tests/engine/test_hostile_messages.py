@@ -340,6 +340,7 @@ def test_a_real_engine_answers_what_it_cannot_tell_or_do(monkeypatch: pytest.Mon
         assert isinstance(list(engine.run(plain))[-1], Result), "it does not go on"
 
 
+@pytest.mark.usefixtures("_known_device")  # so that it does not calibrate meanwhile
 def test_a_picture_for_which_an_engine_has_no_memory_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NEURAL_STYLE_ENGINE", f'"{sys.executable}" -m plugin serve')
     large = Picture(4096, 4096, bytes(2**28))
