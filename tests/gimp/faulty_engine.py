@@ -45,7 +45,7 @@ def main() -> None:
             protocol.write(out, Progress(job.id, 1, 2, 40, 30, 1, 9, 0.1, 1.0, 9.0, Losses(3, 1, 1, 1)))
             if job.id == 1:
                 os.kill(os.getpid(), 9)
-            protocol.write(out, Result(job.id, job.content, "Faulty", 1.0, [], {}))
+            protocol.write(out, Result(job.id, job.content, "Faulty", 1.0, [], {"settings": {}}))
 
 
 if __name__ == "__main__":
