@@ -35,6 +35,9 @@ _SHORTEST_HISTORY, _LONGEST_HISTORY = 1, 20
 _SMALLEST_TILE = 384 * 384
 """Pixels; smaller ones would be more halo than tile."""
 
+_RUN_OUT = ("can't allocate memory", "not enough memory", "out of memory", "alloc_failed")
+"""How torch, and below it cuBLAS and cuDNN, say that memory has run out, in small letters."""
+
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 """glibc's numbers for mallopt."""
 
@@ -112,11 +115,10 @@ def check(pixels: int, long_side: int, device: Device) -> None:
 
 def has_run_out(error: BaseException) -> bool:
     """Whether this is how Python, torch or a device says that there is no memory left."""
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
     said = str(error).lower()
-    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (
-        isinstance(error, RuntimeError)
-        and any(words in said for words in ("can't allocate memory", "not enough memory", "out of memory"))
-    )
+    return isinstance(error, RuntimeError) and any(words in said for words in _RUN_OUT)
 
 
 def share(device: Device) -> float:

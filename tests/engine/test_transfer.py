@@ -364,9 +364,10 @@ def test_little_memory_changes_nothing_but_the_time(
     "error",
     [
         torch.OutOfMemoryError("CUDA out of memory."),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
         RuntimeError("DefaultCPUAllocator: can't allocate memory: 9 bytes"),
     ],
-    ids=["card", "processor"],
+    ids=["card", "card's library", "processor"],
 )
 def test_when_memory_runs_out_the_work_goes_on_in_tiles(
     error: RuntimeError, transfer: StyleTransfer, wide: Task, wide_painting: Tensor, monkeypatch: pytest.MonkeyPatch
