@@ -338,8 +338,8 @@ def _in_gimp(gimp: Path, code: str, plug_ins: Path | None) -> None:
 def _remember(**found: list[Path]) -> None:
     """Keep in mind what was put where, for uninstalling."""
     known = _remembered()
-    for kind, paths in found.items():
-        known[kind] = sorted({*known[kind], *map(str, paths)})
+    for kind, folders in found.items():
+        known[kind] = sorted({*known[kind], *map(str, folders)})
     record = locations.data_folder() / "installed.json"
     record.parent.mkdir(parents=True, exist_ok=True)
     record.write_text(json.dumps(known), encoding="utf-8")

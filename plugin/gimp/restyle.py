@@ -60,7 +60,7 @@ class Earlier:
             Refusal, client.EngineError, client.JobCancelled: as :func:`plugin.gimp.procedure.stylize`.
         """
         look = wanted.look(self.source, self.part)
-        was_named = order.layer_name(self.told.source, [style.name for style in self.told.styles])
+        was_named = order.layer_name(self.told.source, [each.name for each in self.told.styles])
         self._check(was_named, replaces)
         keeping = dataclasses.replace(wanted, unknown=self.told.unknown)
         (note,) = painting.paint([look], [keeping], studio)

@@ -67,8 +67,8 @@ def _click(page: Page, title: str) -> None:
     page.flow.emit("child-activated", tile)
 
 
-def _drop(gallery: Gallery, *paths: Path) -> None:
-    data = mock.Mock(get_uris=lambda: [path.as_uri() for path in paths])
+def _drop(gallery: Gallery, *files: Path) -> None:
+    data = mock.Mock(get_uris=lambda: [path.as_uri() for path in files])
     gallery._drop(gallery, None, 0, 0, data)
 
 

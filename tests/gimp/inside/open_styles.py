@@ -117,7 +117,7 @@ def test_restyle_takes_a_style_that_is_still_open_and_says_which_one_is_not() ->
     assert outcome.status == SUCCESS, outcome.sentence
     (painted,) = outcome.layers
     told = recipe(painted)
-    assert [(style["name"], style["region"]) for style in told["styles"]] == [("renamed", "source")]
+    assert [(each["name"], each["region"]) for each in told["styles"]] == [("renamed", "source")]
 
     image.delete()
     with unchanged(content):

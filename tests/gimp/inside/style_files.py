@@ -193,13 +193,13 @@ def _apart(found: array[float], expected: array[float]) -> float:
     return sum(differences) / len(differences)
 
 
-def _decoded_apart(*paths: Path) -> list[float]:
-    return json.loads(_python(_APART, *paths))
+def _decoded_apart(*files: Path) -> list[float]:
+    return json.loads(_python(_APART, *files))
 
 
-def _python(code: str, *paths: Path) -> str:
+def _python(code: str, *files: Path) -> str:
     """Run it where the engine's packages are."""
-    command = [str(locations.python_of(locations.engine_folder())), "-c", code, *map(str, paths)]
+    command = [str(locations.python_of(locations.engine_folder())), "-c", code, *map(str, files)]
     done = subprocess.run(
         command, env=client.environment(), cwd=REPOSITORY, capture_output=True, text=True, timeout=300, check=False
     )
