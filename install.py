@@ -10,7 +10,7 @@ if sys.version_info < (3, 10):  # noqa: UP036
         "install a newer Python and run install.py with it." % sys.version_info[:2]
     )
 
-from plugin import installer
+from plugin.install import installer
 
 if __name__ == "__main__":
     sys.exit(installer.main())

@@ -9,9 +9,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from plugin import __version__, client, grid, locations, log, words
-from plugin.settings import TABLE, Setting, Settings
-from plugin.words import _
+from plugin import __version__
+from plugin.shared import engine_client, i18n, log, paths, sweep_grid
+from plugin.shared.i18n import _
+from plugin.shared.settings import TABLE, Setting, Settings
 
 _log = logging.getLogger("neural-style.command")
 
@@ -21,13 +22,13 @@ _NEEDED = ("torch", "torchvision", "numpy", "PIL", "pyvips")
 
 def main(arguments: list[str] | None = None) -> int:
     """Do what the command line says, in the installed engine where there is one, and return the exit status."""
-    words.can_be_printed_anywhere()
+    i18n.can_be_printed_anywhere()
     options = _parser().parse_args(arguments)
     if options.command == "doctor":
-        from plugin import doctor
+        from plugin.install import doctor
 
         return doctor.main()
-    python = locations.python_of(locations.engine_folder())
+    python = paths.python_of(paths.engine_folder())
     if python.is_file() and not _has_the_engines_packages():
         return _start(python, sys.argv[1:] if arguments is None else arguments)
     return here(arguments)
@@ -35,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def here(arguments: list[str] | None = None) -> int:
     """The same in this interpreter, whichever it is: it starts no other."""
-    words.can_be_printed_anywhere()
+    i18n.can_be_printed_anywhere()
     parser = _parser()
     options = parser.parse_args(arguments)
     if lacking := [name for name in _NEEDED if importlib.util.find_spec(name) is None]:
@@ -63,9 +64,9 @@ def _run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
         from plugin.engine.bench import command
 
         return command.run(options)
-    from plugin.engine import shell
+    from plugin.engine import cli
 
-    return shell.stylize(options, _settings(parser, options))
+    return cli.stylize(options, _settings(parser, options))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -113,14 +114,14 @@ def _add_sweep(parser: argparse.ArgumentParser) -> None:
         required=True,
         metavar="SETTING=VALUES",
         help="strength=20,50,80: a setting and its values, separated by commas, or by semicolons where they contain "
-        f"commas; once for each setting to vary. At most {grid.MOST_CELLS} combinations.",
+        f"commas; once for each setting to vary. At most {sweep_grid.MOST_CELLS} combinations.",
     )
     parser.add_argument(
         "--score",
-        choices=[score.value for score in grid.SCORES],
-        default=grid.SCORES[0].value,
-        help=f"what they are ranked by (default: {grid.SCORES[0].value}). "
-        + " ".join(f"{score.value}: {score.help}." for score in grid.SCORES),
+        choices=[score.value for score in sweep_grid.SCORES],
+        default=sweep_grid.SCORES[0].value,
+        help=f"what they are ranked by (default: {sweep_grid.SCORES[0].value}). "
+        + " ".join(f"{score.value}: {score.help}." for score in sweep_grid.SCORES),
     )
     parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="SHEET", help="the contact sheet to write: .png, .jpg, .tif"
@@ -128,8 +129,8 @@ def _add_sweep(parser: argparse.ArgumentParser) -> None:
     for setting in TABLE:
         _add_flag(parser, setting)
     parser.epilog = (
-        f"Where --size is 0 the pictures are painted at {grid.PROOF_SIZE} pixels, or at the content's size if it is "
-        "smaller."
+        f"Where --size is 0 the pictures are painted at {sweep_grid.PROOF_SIZE} pixels, or at the content's size if it "
+        "is smaller."
     )
 
 
@@ -239,10 +240,10 @@ def _settings(parser: argparse.ArgumentParser, options: argparse.Namespace) -> S
         parser.error(str(error))
 
 
-def _grid(parser: argparse.ArgumentParser, options: argparse.Namespace) -> grid.Grid:
+def _grid(parser: argparse.ArgumentParser, options: argparse.Namespace) -> sweep_grid.Grid:
     base = _settings(parser, options)
     try:
-        return grid.Grid.of(base, grid.parse(options.vary))
+        return sweep_grid.Grid.of(base, sweep_grid.parse(options.vary))
     except ValueError as error:
         parser.error(str(error))
 
@@ -252,7 +253,7 @@ def _has_the_engines_packages() -> bool:
 
     One that has a torch of its own need not have the other packages, nor any of them in the versions that were tried.
     """
-    folder = locations.engine_folder().resolve()
+    folder = paths.engine_folder().resolve()
     torch = importlib.util.find_spec("torch")
     places = [sys.prefix, *(torch.submodule_search_locations or () if torch else ())]
     return any(Path(place).resolve().is_relative_to(folder) for place in places)
@@ -261,7 +262,7 @@ def _has_the_engines_packages() -> bool:
 def _start(python: Path, arguments: list[str]) -> int:
     """Run the same command in the installed environment, and nowhere else from there."""
     command = [str(python), "-c", "import sys; from plugin import __main__; sys.exit(__main__.here())", *arguments]
-    environment = client.environment() | {"PYTHONPATH": str(locations.PLUG_IN_ROOT)}
+    environment = engine_client.environment() | {"PYTHONPATH": str(paths.PLUG_IN_ROOT)}
     try:
         return subprocess.call(command, env=environment)
     except KeyboardInterrupt:
@@ -269,9 +270,9 @@ def _start(python: Path, arguments: list[str]) -> int:
 
 
 def _say_what_is_missing(reason: str) -> int:
-    folder = locations.engine_folder()
-    sentence = str(client.EngineMissing())
-    if locations.python_of(folder).is_file():
+    folder = paths.engine_folder()
+    sentence = str(engine_client.EngineMissing())
+    if paths.python_of(folder).is_file():
         sentence = _(
             "The Neural Style engine in {folder} is damaged ({reason}); run “python3 install.py” in the folder of "
             "Neural Style to repair it."

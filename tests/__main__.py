@@ -13,8 +13,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from plugin import environment, locations, log, steps
-from plugin.steps import StepError, say
+from plugin.install import engine_env, steps
+from plugin.install.steps import StepError, say
+from plugin.shared import log, paths
 from tests import gimp_root
 from tests.gimp_root import REPOSITORY, NoGimpError
 
@@ -45,7 +46,7 @@ def main() -> int:
     if options.gimp == "auto" and not rest:  # everything: what GIMP takes minutes for goes on beside all else
         arguments += _IN_TWO_PROCESSES
     if options.words:
-        arguments = [str(python), "-m", "tests.words"]
+        arguments = [str(python), "-m", "tests.translations"]
     elif options.screens is not None:
         folder = [str(Path(options.screens).resolve())] if options.screens else []
         arguments = [str(python), "-m", "tests.gimp.screens", *folder]
@@ -67,31 +68,31 @@ def _engine() -> Path:
 
     Where GIMP is on the PATH, the tests that install share the latter.
     """
-    installed = locations.engine_folder()
-    if environment.is_ours(installed) and environment.runs(installed) and not environment.missing(installed):
+    installed = paths.engine_folder()
+    if engine_env.is_ours(installed) and engine_env.runs(installed) and not engine_env.missing(installed):
         return installed
     folder = gimp_root.cache() / "engine"
-    if locations.gimp_console() is not None:
-        folder = gimp_root.home() / ".local" / "share" / locations.APPLICATION / "engine"
+    if paths.gimp_console() is not None:
+        folder = gimp_root.home() / ".local" / "share" / paths.APPLICATION / "engine"
     say(f"An engine for the tests, in {folder}")
-    environment.ensure(folder, "auto")
+    engine_env.ensure(folder, "auto")
     return folder
 
 
 def _tools(engine: Path) -> Path:
     """The interpreter of an environment that has the tools, and sees the engine's packages as well."""
     folder = gimp_root.cache() / "tools"
-    made_for, python = folder / "made-for.json", locations.python_of(folder)
-    wanted = json.dumps([str(engine), environment.python_version(engine), TOOLS.read_text()])
+    made_for, python = folder / "made-for.json", paths.python_of(folder)
+    wanted = json.dumps([str(engine), engine_env.python_version(engine), TOOLS.read_text()])
     if made_for.is_file() and made_for.read_text() == wanted:
         return python
     say(f"Tools for the tests, in {folder}")
-    command = [str(locations.python_of(engine)), "-m", "venv", "--clear", str(folder)]
+    command = [str(paths.python_of(engine)), "-m", "venv", "--clear", str(folder)]
     steps.run("Making their environment", command, advice=f"delete {folder} and run this again")
     # Before the tools, so that these use the engine's numpy instead of bringing another.
-    for own, theirs in zip(environment.site_packages(folder), environment.site_packages(engine), strict=True):
+    for own, theirs in zip(engine_env.site_packages(folder), engine_env.site_packages(engine), strict=True):
         (own / "engine.pth").write_text(f"{theirs}\n", encoding="utf-8")
-    environment.pip(folder, "Installing pytest and the other tools", ["install", "-r", str(TOOLS)])
+    engine_env.pip(folder, "Installing pytest and the other tools", ["install", "-r", str(TOOLS)])
     made_for.write_text(wanted)
     return python
 

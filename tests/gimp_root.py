@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from plugin import locations
+from plugin.shared import paths
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -38,7 +38,7 @@ class NoGimpError(Exception):
 
 def cache() -> Path:
     """Where the tests keep what takes long to make; may be deleted at any time."""
-    return locations.cache_folder().with_name(f"{locations.APPLICATION}-tests")
+    return paths.cache_folder().with_name(f"{paths.APPLICATION}-tests")
 
 
 def home() -> Path:
@@ -169,14 +169,14 @@ def find() -> Gimp:
     Raises:
         NoGimpError: neither can be had.
     """
-    if (executable := locations.gimp_console()) is not None:
+    if (executable := paths.gimp_console()) is not None:
         return Gimp(None, str(executable))
     return Gimp(_debian_root(), "gimp-console-3.0")
 
 
 def can_find() -> str | None:
     """None where :func:`find` has a way to a GIMP, else the sentence that says why not."""
-    if locations.gimp_console() is not None:
+    if paths.gimp_console() is not None:
         return None
     if sys.platform != "linux" or os.geteuid() != 0:
         return "There is no GIMP 3 on the PATH, and only root on Linux can make one for the tests."

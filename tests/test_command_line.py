@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from plugin import __main__ as command_line
-from plugin import locations
+from plugin.shared import paths
 
 BARE = getattr(sys, "_base_executable", sys.executable)
 """An interpreter without packages."""
 
 
 def run(
-    *command: str | Path, cwd: Path = locations.PLUG_IN_ROOT, variables: dict[str, str] | None = None
+    *command: str | Path, cwd: Path = paths.PLUG_IN_ROOT, variables: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run it, and end all that it has started if it does not end by itself."""
     process = subprocess.Popen(
@@ -42,14 +42,14 @@ def run(
 
 def test_a_torch_of_ones_own_is_left_alone(tmp_path: Path) -> None:
     """The engine paints wherever it is installed, whatever else this Python has."""
-    if not locations.python_of(locations.engine_folder()).is_file():
+    if not paths.python_of(paths.engine_folder()).is_file():
         pytest.skip("the tests' own environment is the engine")
     own = tmp_path / "own"
     for name in ("torch", "torchvision", "numpy", "PIL", "pyvips"):
         (own / name).mkdir(parents=True)
         (own / name / "__init__.py").write_text("raise ImportError('not the engine’s')", encoding="utf-8")
     pictures = ["nowhere.png", "style.png", "-o", "out.png"]
-    variables = {"PYTHONPATH": os.pathsep.join([str(own), str(locations.PLUG_IN_ROOT)])}
+    variables = {"PYTHONPATH": os.pathsep.join([str(own), str(paths.PLUG_IN_ROOT)])}
     done = run(BARE, "-m", "plugin", "stylize", *pictures, cwd=tmp_path, variables=variables)
     assert done.returncode == 1
     assert done.stderr.strip() == ("“nowhere.png” cannot be read (No such file or directory); choose another picture.")
@@ -61,7 +61,7 @@ def test_an_engine_that_lost_its_packages_says_how_to_repair_it(
     tmp_path: Path, of_the_engine: bool, knows_itself: bool
 ) -> None:
     engine = tmp_path / "engine"
-    python = locations.python_of(engine)
+    python = paths.python_of(engine)
     if knows_itself:
         subprocess.run([BARE, "-m", "venv", "--without-pip", engine], check=True)
     else:
@@ -69,7 +69,7 @@ def test_an_engine_that_lost_its_packages_says_how_to_repair_it(
         python.write_text(f'#!/bin/sh\nexec "{BARE}" -S "$@"\n', encoding="utf-8")
         python.chmod(0o755)
     interpreter = [python] if of_the_engine else [BARE, "-S"]
-    variables = {"NEURAL_STYLE_ENGINE_DIR": "engine", "PYTHONPATH": str(locations.PLUG_IN_ROOT)}
+    variables = {"NEURAL_STYLE_ENGINE_DIR": "engine", "PYTHONPATH": str(paths.PLUG_IN_ROOT)}
     for command in (["serve"], ["stylize", "content.png", "style.png", "-o", "out.png"]):
         done = run(*interpreter, "-m", "plugin", *command, cwd=tmp_path, variables=variables)
         assert done.returncode == 1
@@ -86,8 +86,8 @@ def test_an_engine_whose_torch_cannot_be_loaded_says_how_to_repair_it(
     def load(*_: object) -> int:
         raise ModuleNotFoundError("No module named 'sympy'")
 
-    locations.python_of(tmp_path).parent.mkdir()
-    locations.python_of(tmp_path).touch()
+    paths.python_of(tmp_path).parent.mkdir()
+    paths.python_of(tmp_path).touch()
     monkeypatch.setenv("NEURAL_STYLE_ENGINE_DIR", str(tmp_path))
     monkeypatch.setattr(command_line, "_run", load)
     assert command_line.here(["serve"]) == 1
@@ -97,7 +97,7 @@ def test_an_engine_whose_torch_cannot_be_loaded_says_how_to_repair_it(
 def test_the_engine_folder_does_not_hang_on_where_one_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NEURAL_STYLE_ENGINE_DIR", "engine")
     monkeypatch.chdir(tmp_path)
-    assert locations.engine_folder() == tmp_path / "engine"
+    assert paths.engine_folder() == tmp_path / "engine"
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii"])

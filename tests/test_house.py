@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from plugin import doctor, settings
+from plugin.install import doctor
+from plugin.shared import settings
 from tests.gimp_root import REPOSITORY
 
 PLUGIN = REPOSITORY / "plugin"
-BARE = [REPOSITORY / "install.py", *sorted(PLUGIN.glob("*.py"))]
+SHARED = sorted((PLUGIN / "shared").rglob("*.py"))
+BARE = [REPOSITORY / "install.py", *sorted(PLUGIN.glob("*.py")), *SHARED, *sorted((PLUGIN / "install").rglob("*.py"))]
 IN_GIMP = [REPOSITORY / "gimp_entry.py", *sorted((PLUGIN / "gimp").rglob("*.py"))]
 IN_ENGINE = sorted((PLUGIN / "engine").rglob("*.py"))
 
@@ -68,7 +70,7 @@ def test_no_thread_can_end_without_a_word() -> None:
     files = [*BARE, *IN_GIMP, *IN_ENGINE]
     assert len(files) > 70
     assert [name(file) for file in files if "threading.Thread(" in file.read_text(encoding="utf-8")] == [
-        "plugin/threads.py"
+        "plugin/shared/threads.py"
     ]
 
 
@@ -88,10 +90,12 @@ def test_the_weights_are_the_published_ones_and_credited() -> None:
     credit = (doctor.WEIGHTS.parent / "README.md").read_text(encoding="utf-8")
     assert doctor.WEIGHTS_SHA256 in credit
     assert "Creative Commons Attribution" in credit
-    assert doctor.WEIGHTS_SHA256 in (PLUGIN / "engine" / "vgg.py").read_text(encoding="utf-8")
+    assert doctor.WEIGHTS_SHA256 in (PLUGIN / "engine" / "transfer" / "vgg.py").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("picture", sorted([*PLUGIN.glob("styles/*.jpg"), *PLUGIN.glob("samples/*.jpg")]), ids=name)
+@pytest.mark.parametrize(
+    "picture", sorted([*PLUGIN.glob("data/styles/*.jpg"), *PLUGIN.glob("data/samples/*.jpg")]), ids=name
+)
 def test_every_picture_is_credited_beside_it(picture: Path) -> None:
     assert f"`{picture.name}`" in (picture.parent / "README.md").read_text(encoding="utf-8")
 

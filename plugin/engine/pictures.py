@@ -14,9 +14,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812  torch's own idiom
 from torch import Tensor
 
-from plugin import protocol
 from plugin.engine.refusal import Refusal
-from plugin.words import _
+from plugin.shared import protocol
+from plugin.shared.i18n import _
 
 if TYPE_CHECKING:
     import PIL.Image

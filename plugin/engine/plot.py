@@ -13,7 +13,7 @@ from typing import Any
 from PIL import Image, ImageDraw, ImageFont
 
 from plugin.engine.refusal import Refusal
-from plugin.words import _
+from plugin.shared.i18n import _
 
 WIDTH, HEIGHT = 1200, 700
 

@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 
 from plugin import __version__
-from plugin.engine import pictures, recipe
-from plugin.engine.devices import Device
-from plugin.engine.metrics import LAYERS, Likeness
-from plugin.engine.transfer import Task
-from plugin.engine.vgg import VGG16
+from plugin.engine import pictures
+from plugin.engine.machine.devices import Device
+from plugin.engine.transfer import recipe
+from plugin.engine.transfer.metrics import LAYERS, Likeness
+from plugin.engine.transfer.transfer import Task
+from plugin.engine.transfer.vgg import VGG16
 
 Measures = dict[str, dict[str, float]]
 
@@ -34,7 +35,7 @@ class Comparison:
         self.before: Measures = self._likeness(content)
 
     def __call__(self, painted: Tensor) -> dict[str, Measures]:
-        """``before`` and ``after``, each as :meth:`plugin.engine.metrics.Likeness.__call__` has it."""
+        """``before`` and ``after``, each as :meth:`plugin.engine.transfer.metrics.Likeness.__call__` has it."""
         return {"before": self.before, "after": self._likeness(_pixels(painted, self._grey))}
 
 

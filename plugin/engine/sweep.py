@@ -20,16 +20,17 @@ from typing import Any
 from torch import Tensor
 
 from plugin import __version__
-from plugin.engine import clock, devices, pictures, report, sheet, shell, work
-from plugin.engine.canvas import blend_weights
-from plugin.engine.devices import Device
+from plugin.engine import cli, contact_sheet, pictures, report
+from plugin.engine.contact_sheet import Proof
+from plugin.engine.machine import clock, devices, work
+from plugin.engine.machine.devices import Device
 from plugin.engine.refusal import Refusal
 from plugin.engine.report import Measures
-from plugin.engine.sheet import Proof
-from plugin.engine.transfer import Step, Task, Transfers
-from plugin.grid import PROOF_SIZE, SCORES, Grid, listed
-from plugin.settings import TABLE, Settings
-from plugin.words import _
+from plugin.engine.transfer.canvas import blend_weights
+from plugin.engine.transfer.transfer import Step, Task, Transfers
+from plugin.shared.i18n import _
+from plugin.shared.settings import TABLE, Settings
+from plugin.shared.sweep_grid import PROOF_SIZE, SCORES, Grid, listed
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,8 @@ class Cell:
     """One cell, painted.
 
     ``picture`` is what :meth:`StyleTransfer.paint` returns for ``settings``, bit for bit. ``losses`` are the last ones;
-    ``scores`` has every one of :data:`plugin.grid.SCORES`; ``report`` is that of :mod:`plugin.engine.report`, with the
-    likeness at the proofs' size.
+    ``scores`` has every one of :data:`plugin.shared.sweep_grid.SCORES`; ``report`` is that of
+    :mod:`plugin.engine.report`, with the likeness at the proofs' size.
     """
 
     place: tuple[int, ...]
@@ -56,7 +57,7 @@ def paint(
     on_step: Callable[[Step], None],
     center: Sequence[int] | None = None,
 ) -> Iterator[Cell]:
-    """Paint and measure every cell, in the order of :meth:`plugin.grid.Grid.places`.
+    """Paint and measure every cell, in the order of :meth:`plugin.shared.sweep_grid.Grid.places`.
 
     One after the other: a processor's convolutions are bound by its arithmetic, so that a batch of pictures takes as
     long as the pictures by themselves. The style's statistics are kept between cells; the content's feature maps are
@@ -190,22 +191,22 @@ def command(options: argparse.Namespace, grid: Grid) -> int:
     The table is the same in CSV and in JSON, the best cell first; in JSON each cell has its whole report, its ``place``
     in the grid, and in ``box`` where its picture lies on the sheet: left, top, width and height in pixels.
     """
-    return shell.exit_status(lambda: _sweep(options, grid))
+    return cli.exit_status(lambda: _sweep(options, grid))
 
 
 def _sweep(options: argparse.Namespace, grid: Grid) -> None:
     start = time.perf_counter()
     devices.use_threads()
-    shell.check_place(options.output)
-    sheet.check_name(options.output)
-    task = shell.read_task(options, grid.base)[1]
+    cli.check_place(options.output)
+    contact_sheet.check_name(options.output)
+    task = cli.read_task(options, grid.base)[1]
     follower = _Follower(grid, options.score)
     size = _shown_size(task, grid)
     cells, shown = [], []
     transfers = Transfers(clock.stored())
     for cell in paint(task, grid, transfers, follower):
         follower.finished(cell)
-        shown.append(sheet.small(cell.picture, *size))
+        shown.append(contact_sheet.small(cell.picture, *size))
         cells.append(dataclasses.replace(cell, picture=cell.picture.new_empty(0)))  # hundreds would fill the memory
     transfers.clocks.save()
     order = ranked([cell.scores[options.score] for cell in cells])
@@ -214,7 +215,7 @@ def _sweep(options: argparse.Namespace, grid: Grid) -> None:
         cell.place: Proof(shown[number], f"{ranks[number]}.  {cell.scores[options.score]:#.3g}", ranks[number] == 1)
         for number, cell in enumerate(cells)
     }
-    paper = sheet.ContactSheet(grid, *size)
+    paper = contact_sheet.ContactSheet(grid, *size)
     picture = paper.draw(_head(options, task), _words(grid, options.score, cells[order[0]]), proofs)
     rows = [
         {
@@ -254,7 +255,7 @@ def _shown_size(task: Task, grid: Grid) -> tuple[int, int]:
     """Width and height of a cell on the sheet: as large as the largest one was painted, within limits."""
     painted = max(_task(task, grid.settings(place)).settings.size for place in grid.places())
     height, width = task.content.shape[-2:]
-    return pictures.fit(width, height, min(painted, max(width, height), sheet.largest_side(grid)))
+    return pictures.fit(width, height, min(painted, max(width, height), contact_sheet.largest_side(grid)))
 
 
 def _head(options: argparse.Namespace, task: Task) -> list[tuple[str, Tensor]]:
@@ -314,7 +315,7 @@ class _Follower:
 
     def __call__(self, step: Step) -> None:
         if self._draws:
-            shell.draw_bar(step.fraction, f"cell {self._done + 1} of {self._count}, {step.seconds_left:.0f} s left")
+            cli.draw_bar(step.fraction, f"cell {self._done + 1} of {self._count}, {step.seconds_left:.0f} s left")
 
     def finished(self, cell: Cell) -> None:
         self._done += 1

@@ -16,13 +16,15 @@ from typing import IO, Any, NoReturn
 
 from torch import Tensor
 
-from plugin import __version__, protocol, threads
-from plugin.engine import calibration, clock, devices, memory, pictures, report, sweep, work
-from plugin.engine.canvas import Style, blend_weights
+from plugin import __version__
+from plugin.engine import pictures, report, sweep
+from plugin.engine.machine import calibration, clock, devices, memory, work
 from plugin.engine.refusal import Refusal
-from plugin.engine.transfer import Enough, Step, StyleTransfer, Task, Transfers, Whole
-from plugin.grid import SCORES, Grid
-from plugin.protocol import (
+from plugin.engine.transfer.canvas import Style, blend_weights
+from plugin.engine.transfer.transfer import Enough, Step, StyleTransfer, Task, Transfers, Whole
+from plugin.shared import protocol, threads
+from plugin.shared.i18n import _
+from plugin.shared.protocol import (
     Cancel,
     Cancelled,
     Cell,
@@ -42,7 +44,7 @@ from plugin.protocol import (
     Sweep,
     Swept,
 )
-from plugin.words import _
+from plugin.shared.sweep_grid import SCORES, Grid
 
 _log = logging.getLogger("neural-style.engine")
 

@@ -9,16 +9,19 @@ from typing import Any
 
 from gi.repository import Gegl, Gimp, GLib, GObject
 
-from plugin import client, locations, log, settings, words
-from plugin.gimp import layers, order, output, painting, restyle, style
-from plugin.gimp.layers import Refusal
-from plugin.gimp.order import Order
-from plugin.gimp.output import AS_EVER, Output, Painted
+from plugin.gimp import restyle
+from plugin.gimp.image import layers, output, style_source
+from plugin.gimp.image.layers import Refusal
+from plugin.gimp.image.output import AS_EVER, Output, Painted
+from plugin.gimp.jobs import request
+from plugin.gimp.jobs import run as run_jobs
+from plugin.gimp.jobs.request import Order
+from plugin.gimp.jobs.session import Studio
+from plugin.gimp.jobs.variation import Variation
 from plugin.gimp.restyle import Earlier
-from plugin.gimp.studio import Studio
-from plugin.gimp.variation import Variation
-from plugin.settings import Setting
-from plugin.words import _
+from plugin.shared import engine_client, i18n, log, paths, settings
+from plugin.shared.i18n import _
+from plugin.shared.settings import Setting
 
 NAME = "plug-in-neural-style"
 RESTYLE = "plug-in-neural-style-restyle"
@@ -30,7 +33,7 @@ class NeuralStyle(Gimp.PlugIn):
     """The plug-in as GIMP sees it."""
 
     def do_set_i18n(self, procedure_name: str) -> tuple[bool, str, str]:
-        return True, words.DOMAIN, words.CATALOGUES.relative_to(locations.PLUG_IN_ROOT).as_posix()
+        return True, i18n.DOMAIN, i18n.CATALOGUES.relative_to(paths.PLUG_IN_ROOT).as_posix()
 
     def do_query_procedures(self) -> list[str]:
         return [NAME, RESTYLE]
@@ -74,9 +77,9 @@ def run(
         log.to_file()
         Gegl.init(None)
         return _success(procedure, _paint(procedure, run_mode, image, drawables, config))
-    except client.JobCancelled:
+    except engine_client.JobCancelled:
         return procedure.new_return_values(Gimp.PDBStatusType.CANCEL, GLib.Error())
-    except (Refusal, client.EngineError) as error:
+    except (Refusal, engine_client.EngineError) as error:
         return procedure.new_return_values(Gimp.PDBStatusType.EXECUTION_ERROR, GLib.Error(str(error)))
     except Exception:
         _log.exception("the filter failed")
@@ -105,10 +108,10 @@ def _paint(
         earlier.fill(config, everything=asks)
         sources = [earlier.source]
     if run_mode != Gimp.RunMode.NONINTERACTIVE:
-        style.recall_open(config)
+        style_source.recall_open(config)
     watching, variations = _asked(procedure, run_mode, image, sources, earlier, config)
     with watching as studio:
-        wanted = order.of_config(image, config)
+        wanted = request.of_config(image, config)
         if earlier is None:
             made = stylize(sources, wanted, output.of(config), studio, variations)
         else:
@@ -135,12 +138,12 @@ def _asked(
     """
     part, note = (None, "") if earlier is None else (earlier.part, earlier.note)
     if run_mode == Gimp.RunMode.INTERACTIVE:
-        from plugin.gimp import dialog  # GTK wants a display, which a batch run may not have
+        from plugin.gimp.window import dialog  # GTK wants a display, which a batch run may not have
 
         answer = dialog.run(procedure, config, image, sources, part, note)
         if answer is None:
-            raise client.JobCancelled
-        style.remember_open(config)
+            raise engine_client.JobCancelled
+        style_source.remember_open(config)
         return answer
     # Who repeats the filter waits before the same image window as who has just pressed OK.
     is_watched = run_mode == Gimp.RunMode.WITH_LAST_VALS and Gimp.default_display() is not None
@@ -169,7 +172,7 @@ def stylize(
     works = [(wanted.look(layer), variation) for layer in sources for variation in variations or (None,)]
     looks = [look for look, _variation in works]
     orders = [variation.of(wanted) if variation else wanted for _look, variation in works]
-    notes = painting.paint(looks, orders, studio)
+    notes = run_jobs.paint(looks, orders, studio)
     layers.check_still_there(looks[: len(notes)])
     painted = []
     for (look, variation), note in zip(works, notes):

@@ -9,15 +9,17 @@ from dataclasses import dataclass
 
 from gi.repository import Gimp, Gio, GObject
 
-from plugin import formats, locations
-from plugin.gimp import layers, opened, order, painting, parasite, style
-from plugin.gimp.layers import Box, Refusal
-from plugin.gimp.order import Order
-from plugin.gimp.parasite import StyleTold, Told
-from plugin.gimp.studio import Studio
-from plugin.gimp.style import Source
-from plugin.settings import TABLE
-from plugin.words import _
+from plugin.gimp.image import layers, open_styles, style_source
+from plugin.gimp.image.layers import Box, Refusal
+from plugin.gimp.image.style_source import Source
+from plugin.gimp.jobs import provenance, request
+from plugin.gimp.jobs import run as run_jobs
+from plugin.gimp.jobs.provenance import StyleTold, Told
+from plugin.gimp.jobs.request import Order
+from plugin.gimp.jobs.session import Studio
+from plugin.shared import formats, paths
+from plugin.shared.i18n import _
+from plugin.shared.settings import TABLE
 
 NAMES = ("replace",)
 """The arguments, as the window shows them."""
@@ -44,9 +46,9 @@ class Earlier:
         for setting in TABLE:
             if everything or (config.get_property(setting.dashed) or setting.kind()) == setting.default:
                 config.set_property(setting.dashed, getattr(self.told.settings, setting.name))
-        if everything or style.chosen(config)[0] is None:
+        if everything or style_source.chosen(config)[0] is None:
             first, *more = (_style(told, self.layer.get_image()) for told in self.told.styles)
-            style.choose(config, first)
+            style_source.choose(config, first)
             config.set_property("more-styles", [file.get_uri() for file in more])
             config.set_property("regions", [told.region or "" for told in self.told.styles])
         # What a person has seen in the window is repeated as they saw it.
@@ -60,10 +62,10 @@ class Earlier:
             Refusal, client.EngineError, client.JobCancelled: as :func:`plugin.gimp.procedure.stylize`.
         """
         look = wanted.look(self.source, self.part)
-        was_named = order.layer_name(self.told.source, [each.name for each in self.told.styles])
+        was_named = request.layer_name(self.told.source, [each.name for each in self.told.styles])
         self._check(was_named, replaces)
         keeping = dataclasses.replace(wanted, unknown=self.told.unknown)
-        (note,) = painting.paint([look], [keeping], studio)
+        (note,) = run_jobs.paint([look], [keeping], studio)
         self._check(was_named, replaces)
         own_name = self.layer.get_name()
         # One that a person gave stays.
@@ -138,7 +140,7 @@ def find(image: Gimp.Image, selected: Sequence[Gimp.Layer]) -> Earlier:
     if len(selected) > 1:
         raise Refusal(_("Several layers are selected; select the one to restyle and try again."))
     (layer,) = selected
-    told = parasite.read(layer)
+    told = provenance.read(layer)
     source = _source(image, layer, told)
     if source is None:
         sentence = _(
@@ -175,10 +177,10 @@ def _style(told: StyleTold, image: Gimp.Image) -> Source:
     file = Gio.File.new_for_uri(told.uri) if told.uri else None
     if file is not None and file.query_exists(None):
         return file
-    starter = locations.PLUG_IN_ROOT / "plugin" / "styles" / told.name
+    starter = paths.SHIPPED / "styles" / told.name
     if told.mark is None and starter.is_file():
         return Gio.File.new_for_path(str(starter))
-    return file or opened.find(told.name, told.sha256, told.mark, image) or style.gone(told.name)
+    return file or open_styles.find(told.name, told.sha256, told.mark, image) or style_source.gone(told.name)
 
 
 def _scaled(edge: int, before: int, now: int) -> int:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from plugin import __version__, protocol
-from plugin.protocol import Hello, Result, Submit
+from plugin import __version__
+from plugin.shared import protocol
+from plugin.shared.protocol import Hello, Result, Submit
 
 
 def main() -> None:

@@ -20,11 +20,12 @@ from unittest import mock
 from gi.repository import Gegl, Gimp, Gio, GLib, Gtk
 
 import plugin.gimp  # noqa: F401  it asks for the versions of GTK and the others
-from plugin import client
-from plugin.gimp import procedure, progress
-from plugin.gimp.studio import Event, Studio
-from plugin.protocol import Job, Progress, Result, Sweep
-from plugin.settings import Settings
+from plugin.gimp import procedure
+from plugin.gimp.jobs.session import Event, Studio
+from plugin.gimp.window import progress
+from plugin.shared import engine_client
+from plugin.shared.protocol import Job, Progress, Result, Sweep
+from plugin.shared.settings import Settings
 from tests.gimp.inside import stage
 
 ECHO = Path(__file__).with_name("echo_engine.py")
@@ -68,7 +69,7 @@ def paint_for_long(note: str) -> None:
     order = stage.order(image)
     look = order.look(image.get_layers()[0])
     job = order.job(look, order.masks(look))
-    with client.Engine() as engine:
+    with engine_client.Engine() as engine:
         for event in engine.run(dataclasses.replace(job, settings=Settings(quality="high", size=256))):
             if isinstance(event, Progress) and event.iteration == 5:
                 partial = Path(f"{note}.partial")
@@ -207,7 +208,7 @@ def _idle() -> float:
     image = _photograph()
     order = stage.order(image)
     look = order.look(image.get_layers()[0])
-    with client.Engine() as engine:
+    with engine_client.Engine() as engine:
         for _event in engine.run(order.job(look, order.masks(look))):
             pass
         time.sleep(1)

@@ -38,23 +38,24 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from plugin import __version__, locations
-from plugin.engine import devices, metrics, vgg
+from plugin import __version__
 from plugin.engine import pictures as files
 from plugin.engine.bench import peers
 from plugin.engine.bench.judge import Judge
 from plugin.engine.bench.peers import NEURAL_STYLE, Job, Peer, PeerError
-from plugin.engine.canvas import Style
-from plugin.engine.devices import Device
+from plugin.engine.machine import devices
+from plugin.engine.machine.devices import Device
 from plugin.engine.pictures import Loaded
 from plugin.engine.refusal import Refusal
-from plugin.engine.transfer import Step, StyleTransfer, Task
-from plugin.settings import Settings
+from plugin.engine.transfer import metrics, vgg
+from plugin.engine.transfer.canvas import Style
+from plugin.engine.transfer.transfer import Step, StyleTransfer, Task
+from plugin.shared import paths
+from plugin.shared.settings import Settings
 from tests.bench import sheets
 from tests.bench.pastiche import PASTICHE
 
-PLUGIN = locations.PLUG_IN_ROOT / "plugin"
-BUNDLED = (PLUGIN / "samples", PLUGIN / "styles")
+BUNDLED = (paths.SHIPPED / "samples", paths.SHIPPED / "styles")
 PEERS = {peer.name: peer for peer in (NEURAL_STYLE, PASTICHE)}
 SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp")
 QUALITIES = ("normal", "gatys")
@@ -416,7 +417,7 @@ def arguments() -> argparse.Namespace:
     """What the command line asks for, ``pairs`` as :class:`Pair` and ``peers`` as names."""
     names = [pair.name for pair in PAIRS]
     parser = argparse.ArgumentParser(prog="python3 -m tests.bench.pictures", description="Pictures side by side.")
-    parser.add_argument("--out", type=Path, default=locations.cache_folder() / "bench", metavar="DIR")
+    parser.add_argument("--out", type=Path, default=paths.cache_folder() / "bench", metavar="DIR")
     parser.add_argument(
         "--contents",
         type=Path,

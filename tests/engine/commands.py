@@ -7,13 +7,14 @@ import io
 import subprocess
 import sys
 
-from plugin import __main__, locations
+from plugin import __main__
+from plugin.shared import paths
 
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
     """As a person runs it."""
     command = [sys.executable, "-m", "plugin", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=locations.PLUG_IN_ROOT, timeout=300)
+    return subprocess.run(command, capture_output=True, text=True, cwd=paths.PLUG_IN_ROOT, timeout=300)
 
 
 def run_here(*arguments: object) -> subprocess.CompletedProcess[str]:

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from plugin.engine import pictures
+from plugin.shared import paths
 
-PLUGIN = Path(pictures.__file__).parent.parent
-STYLE = PLUGIN / "styles" / "van_gogh_village_street_in_auvers.jpg"
-OTHER_STYLE = PLUGIN / "styles" / "kandinsky_composition_viii.jpg"
-PHOTO = next((PLUGIN / "samples").glob("*.jpg"))
+STYLE = paths.SHIPPED / "styles" / "van_gogh_village_street_in_auvers.jpg"
+OTHER_STYLE = paths.SHIPPED / "styles" / "kandinsky_composition_viii.jpg"
+PHOTO = next((paths.SHIPPED / "samples").glob("*.jpg"))
 
 
 @cache

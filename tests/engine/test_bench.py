@@ -15,17 +15,19 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from plugin import locations
 from plugin.__main__ import main
-from plugin.engine import devices, memory, plot, recipe, vgg
+from plugin.engine import plot
 from plugin.engine.bench import peers, pixels, races, steps, subject
 from plugin.engine.bench.judge import Judge
 from plugin.engine.bench.peers import Painted, PeerError
 from plugin.engine.bench.subject import Case
-from plugin.engine.objective import Objective, StyleTerm
-from plugin.engine.statistics import Moments
-from plugin.engine.transfer import Step, StyleTransfer
-from plugin.settings import Settings
+from plugin.engine.machine import devices, memory
+from plugin.engine.transfer import recipe, vgg
+from plugin.engine.transfer.objective import Objective, StyleTerm
+from plugin.engine.transfer.style_losses import Moments
+from plugin.engine.transfer.transfer import Step, StyleTransfer
+from plugin.shared import paths
+from plugin.shared.settings import Settings
 from tests.engine.samples import PHOTO, STYLE, rgba
 from tests.engine.samples import pixels as pixels_of
 
@@ -46,7 +48,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], str,
         [sys.executable, "-m", "plugin", "bench", *tiny, *small, "-o", str(folder)],
         capture_output=True,
         text=True,
-        cwd=locations.PLUG_IN_ROOT,
+        cwd=paths.PLUG_IN_ROOT,
         timeout=300,
     )
     assert finished.returncode == 0, finished.stderr

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from plugin.engine import pictures
-from plugin.engine.canvas import Canvas, Style
+from plugin.engine.transfer.canvas import Canvas, Style
 
 from .samples import PHOTO, STYLE, rgba
 

@@ -12,15 +12,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from plugin import formats
-from plugin.engine import calibration, memory, work
-from plugin.engine import clock as clocks
-from plugin.engine.clock import Clock, Clocks, Countdown
-from plugin.engine.devices import Device
-from plugin.engine.transfer import Step, StyleTransfer
-from plugin.engine.work import KINDS, JobWork, Work
-from plugin.formats import Kind
-from plugin.settings import Settings
+from plugin.engine.machine import calibration, memory, work
+from plugin.engine.machine import clock as clocks
+from plugin.engine.machine.clock import Clock, Clocks, Countdown
+from plugin.engine.machine.devices import Device
+from plugin.engine.machine.work import KINDS, JobWork, Work
+from plugin.engine.transfer.transfer import Step, StyleTransfer
+from plugin.shared import formats
+from plugin.shared.formats import Kind
+from plugin.shared.settings import Settings
 from tests.fixtures import OF_1_0_0
 
 DEVICE = Device("cpu", "A processor", torch.float32)

@@ -23,12 +23,12 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from plugin import locations, protocol
-from plugin.client import Engine, EngineError, JobFailed
-from plugin.engine import clock, devices
-from plugin.engine.work import Work
+from plugin.engine.machine import clock, devices
+from plugin.engine.machine.work import Work
 from plugin.engine.worker import Worker
-from plugin.protocol import (
+from plugin.shared import paths, protocol
+from plugin.shared.engine_client import Engine, EngineError, JobFailed
+from plugin.shared.protocol import (
     Cancel,
     Cancelled,
     Cell,
@@ -52,7 +52,7 @@ from plugin.protocol import (
     Swept,
     Whole,
 )
-from plugin.settings import Settings
+from plugin.shared.settings import Settings
 
 TINY = Picture(2, 1, bytes(32))
 JOB = Job(
@@ -277,7 +277,7 @@ def last_words(data: bytes, input_ends: bool) -> tuple[int, bytes, str]:
         stdin=source,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        cwd=locations.PLUG_IN_ROOT,
+        cwd=paths.PLUG_IN_ROOT,
     )
     os.close(source)
     with os.fdopen(ours, "wb", buffering=0) as pipe:
@@ -315,7 +315,7 @@ def test_the_end_of_input_ends_a_real_engine_whatever_came_before() -> None:
     with ThreadPoolExecutor(2) as pool:
         ended = list(pool.map(functools.partial(last_words, input_ends=True), streams))
     for data, (status, output, log) in zip(streams, ended):
-        assert status == (1 if "plugin.protocol." in log else 0), (data, log)
+        assert status == (1 if "plugin.shared.protocol." in log else 0), (data, log)
         assert isinstance(messages_in(output)[0], Hello), data
 
 

@@ -11,8 +11,8 @@ from skimage.metrics import structural_similarity as scikit_images
 from torch import Tensor
 
 from plugin.engine import pictures
-from plugin.engine.metrics import LAYERS, LONG_SIDE, Likeness, mahalanobis, structural_similarity
-from plugin.engine.vgg import VGG16
+from plugin.engine.transfer.metrics import LAYERS, LONG_SIDE, Likeness, mahalanobis, structural_similarity
+from plugin.engine.transfer.vgg import VGG16
 
 from .samples import OTHER_STYLE, PHOTO, STYLE, pixels
 

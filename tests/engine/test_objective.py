@@ -12,12 +12,12 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
-from plugin.engine import recipe, tiles
-from plugin.engine.metrics import CONTENT_LAYER, STYLE_LAYERS
-from plugin.engine.objective import Evaluation, Objective, StyleTerm, shrink
-from plugin.engine.statistics import Moments
-from plugin.engine.vgg import VGG16, Border, Pooling
-from plugin.settings import Settings
+from plugin.engine.transfer import recipe, tiles
+from plugin.engine.transfer.metrics import CONTENT_LAYER, STYLE_LAYERS
+from plugin.engine.transfer.objective import Evaluation, Objective, StyleTerm, shrink
+from plugin.engine.transfer.style_losses import Moments
+from plugin.engine.transfer.vgg import VGG16, Border, Pooling
+from plugin.shared.settings import Settings
 
 from .samples import OTHER_STYLE, PHOTO, STYLE, pixels
 from .test_vgg import by_autograd

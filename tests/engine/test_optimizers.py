@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from plugin.engine.optimizers import LBFGS, Adam, GradientDescent, Optimizer, clipped, smoothed
+from plugin.engine.transfer.optimizers import LBFGS, Adam, GradientDescent, Optimizer, clipped, smoothed
 
 MAKERS: list[Callable[[], Optimizer]] = [GradientDescent, Adam, LBFGS]
 

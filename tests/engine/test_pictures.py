@@ -19,7 +19,7 @@ from plugin.engine import pictures
 from plugin.engine.refusal import Refusal
 
 from .samples import PHOTO, STYLE
-from .test_shell import stylize
+from .test_cli import stylize
 
 RGB = pyvips.Image.new_from_file(str(PHOTO)).thumbnail_image(96).numpy()
 """H×W×3, 8 bits."""

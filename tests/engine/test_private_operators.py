@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
-from plugin.engine import private_operators, vgg
-from plugin.engine.vgg import VGG16
+from plugin.engine.transfer import private_operators, vgg
+from plugin.engine.transfer.vgg import VGG16
 from tests.test_house import IN_ENGINE
 
 from .samples import PHOTO, pixels

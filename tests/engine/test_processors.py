@@ -10,11 +10,11 @@ import sys
 import pytest
 import torch
 
-from plugin.engine import devices
-from plugin.engine.canvas import Style
-from plugin.engine.transfer import Step, StyleTransfer, Task
-from plugin.engine.vgg import VGG16
-from plugin.settings import Settings
+from plugin.engine.machine import devices
+from plugin.engine.transfer.canvas import Style
+from plugin.engine.transfer.transfer import Step, StyleTransfer, Task
+from plugin.engine.transfer.vgg import VGG16
+from plugin.shared.settings import Settings
 from tests.gimp_root import REPOSITORY
 
 from .samples import PHOTO, STYLE, pixels, rgba
@@ -47,7 +47,7 @@ def test_another_processor_sees_the_same(variables: dict[str, str]) -> None:
     code = (
         "import json, torch\n"
         "from tests.engine.test_processors import errors\n"
-        "from plugin.engine import devices\n"
+        "from plugin.engine.machine import devices\n"
         "devices.use_threads()\n"
         "print(json.dumps([str(devices.choose('cpu').dtype), torch.get_num_threads(), errors()]))"
     )

@@ -20,14 +20,15 @@ import pytest
 import torch
 from PIL import Image
 
-from plugin import locations
-from plugin.engine import devices, pictures, report, sheet, sweep
-from plugin.engine.canvas import Style
+from plugin.engine import contact_sheet, pictures, report, sweep
+from plugin.engine.contact_sheet import ContactSheet, Proof
+from plugin.engine.machine import devices
 from plugin.engine.refusal import Refusal
-from plugin.engine.sheet import ContactSheet, Proof
-from plugin.engine.transfer import Step, StyleTransfer, Task, Transfers
-from plugin.grid import PROOF_SIZE, SCORES, Grid
-from plugin.settings import Settings
+from plugin.engine.transfer.canvas import Style
+from plugin.engine.transfer.transfer import Step, StyleTransfer, Task, Transfers
+from plugin.shared import paths
+from plugin.shared.settings import Settings
+from plugin.shared.sweep_grid import PROOF_SIZE, SCORES, Grid
 
 from .commands import run, run_here
 from .samples import OTHER_STYLE, PHOTO, STYLE, rgba
@@ -206,7 +207,7 @@ def test_every_cell_has_its_place_on_the_sheet(axes: int) -> None:
 def test_transparent_parts_are_shown_over_white() -> None:
     picture = torch.zeros(4, 32, 32)
     picture[3, :, :16] = 1
-    shown = np.asarray(sheet.small(picture, 32, 32))
+    shown = np.asarray(contact_sheet.small(picture, 32, 32))
     assert (shown[:, :16] == 0).all()
     assert (shown[:, 16:] == 255).all()
 
@@ -323,7 +324,7 @@ def test_ctrl_c_in_the_middle_writes_nothing(photo: Path, tmp_path: Path) -> Non
         [*map(str, command), "--vary", "seed=" + ",".join(map(str, range(400)))],
         stderr=subprocess.PIPE,
         text=True,
-        cwd=locations.PLUG_IN_ROOT,
+        cwd=paths.PLUG_IN_ROOT,
         # Where the tests run in the background of a shell, they and their children would not hear it.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )

@@ -7,7 +7,7 @@ import itertools
 import pytest
 import torch
 
-from plugin.engine import tiles
+from plugin.engine.transfer import tiles
 
 
 @pytest.mark.parametrize("deepest", ["relu4_2", "relu5_1"])

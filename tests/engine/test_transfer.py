@@ -10,13 +10,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from plugin.engine import devices, memory, pictures
-from plugin.engine.canvas import Style
-from plugin.engine.devices import Device
+from plugin.engine import pictures
+from plugin.engine.machine import devices, memory
+from plugin.engine.machine.devices import Device
 from plugin.engine.refusal import Refusal
-from plugin.engine.transfer import Step, StyleTransfer, Task, Transfers, Whole
-from plugin.engine.vgg import VGG16, Trace
-from plugin.settings import TABLE, Settings
+from plugin.engine.transfer.canvas import Style
+from plugin.engine.transfer.transfer import Step, StyleTransfer, Task, Transfers, Whole
+from plugin.engine.transfer.vgg import VGG16, Trace
+from plugin.shared.settings import TABLE, Settings
 
 from .samples import OTHER_STYLE, PHOTO, STYLE, rgba
 

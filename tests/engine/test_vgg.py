@@ -11,9 +11,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
-from plugin.engine import vgg, winograd
 from plugin.engine.refusal import Refusal
-from plugin.engine.vgg import LAYERS, VGG16
+from plugin.engine.transfer import vgg, winograd
+from plugin.engine.transfer.vgg import LAYERS, VGG16
 
 from .samples import PHOTO, pixels
 

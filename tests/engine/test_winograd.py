@@ -6,8 +6,9 @@ import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812  torch's own idiom
 
-from plugin.engine import pictures, vgg, winograd
+from plugin.engine import pictures
 from plugin.engine.bench import subject
+from plugin.engine.transfer import vgg, winograd
 
 
 @pytest.mark.parametrize(

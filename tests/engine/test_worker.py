@@ -17,10 +17,11 @@ from typing import Any
 import pytest
 import torch
 
-from plugin import locations
-from plugin.client import Engine, EngineError, JobCancelled
-from plugin.engine import devices, pictures
-from plugin.protocol import (
+from plugin.engine import pictures
+from plugin.engine.machine import devices
+from plugin.shared import paths
+from plugin.shared.engine_client import Engine, EngineError, JobCancelled
+from plugin.shared.protocol import (
     Cell,
     Estimate,
     Job,
@@ -34,7 +35,7 @@ from plugin.protocol import (
     Swept,
     Whole,
 )
-from plugin.settings import Settings
+from plugin.shared.settings import Settings
 
 from .samples import PHOTO, STYLE, rgba
 
@@ -378,12 +379,10 @@ def test_an_engine_that_dies_is_reported_with_its_log(monkeypatch: pytest.Monkey
 
 def test_an_engine_whose_owner_was_killed_does_not_stay(tmp_path: Path) -> None:
     owner = (
-        "import sys, time; from plugin.client import Engine\n"
+        "import sys, time; from plugin.shared.engine_client import Engine\n"
         "engine = Engine(); engine.wait_until_ready(); print(engine.process_id, flush=True); time.sleep(600)"
     )
-    process = subprocess.Popen(
-        [sys.executable, "-c", owner], stdout=subprocess.PIPE, text=True, cwd=locations.PLUG_IN_ROOT
-    )
+    process = subprocess.Popen([sys.executable, "-c", owner], stdout=subprocess.PIPE, text=True, cwd=paths.PLUG_IN_ROOT)
     assert process.stdout is not None
     engine = int(process.stdout.readline())
     process.kill()

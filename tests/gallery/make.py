@@ -13,13 +13,12 @@ from pathlib import Path
 
 from PIL import Image
 
-from plugin import locations
+from plugin.shared import paths
 from tests import gimp_root
 
 HERE = Path(__file__).parent
-PLUGIN = locations.PLUG_IN_ROOT / "plugin"
-PHOTO = PLUGIN / "samples" / "chelsea.jpg"
-STYLE = PLUGIN / "styles" / "hokusai_great_wave.jpg"
+PHOTO = paths.SHIPPED / "samples" / "chelsea.jpg"
+STYLE = paths.SHIPPED / "styles" / "hokusai_great_wave.jpg"
 GAP = 8
 DIALOG = (0, 0, 1019, 680)
 """Where the dialog stands on the tests' display, which has no window manager to move it."""
@@ -42,7 +41,7 @@ def painted() -> Image.Image:
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "painted.png"
         command = [sys.executable, "-m", "plugin", "stylize", str(PHOTO), str(STYLE), "-o", str(output)]
-        subprocess.run(command, cwd=locations.PLUG_IN_ROOT, check=True)
+        subprocess.run(command, cwd=paths.PLUG_IN_ROOT, check=True)
         return Image.open(output).copy()
 
 

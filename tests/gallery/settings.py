@@ -15,14 +15,14 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from plugin import locations
-from plugin.engine import devices, pictures
-from plugin.engine.canvas import Style
-from plugin.engine.transfer import StyleTransfer, Task
-from plugin.settings import Settings
+from plugin.engine import pictures
+from plugin.engine.machine import devices
+from plugin.engine.transfer.canvas import Style
+from plugin.engine.transfer.transfer import StyleTransfer, Task
+from plugin.shared import paths
+from plugin.shared.settings import Settings
 
 HERE = Path(__file__).parent
-PLUGIN = locations.PLUG_IN_ROOT / "plugin"
 WAVE, AUVERS, KANDINSKY, POPPIES = (
     "hokusai_great_wave",
     "van_gogh_village_street_in_auvers",
@@ -36,7 +36,7 @@ Panel = tuple[str, Image.Image]
 
 @cache
 def photo() -> Tensor:
-    return pictures.load(PLUGIN / "samples" / "chelsea.jpg").rgba
+    return pictures.load(paths.SHIPPED / "samples" / "chelsea.jpg").rgba
 
 
 @cache
@@ -46,7 +46,7 @@ def engine() -> StyleTransfer:
 
 
 def style(name: str, region: Tensor | None = None) -> Style:
-    return Style(pictures.load(PLUGIN / "styles" / f"{name}.jpg").rgba, name, region)
+    return Style(pictures.load(paths.SHIPPED / "styles" / f"{name}.jpg").rgba, name, region)
 
 
 def painted(*styles: Style | str, **changes: object) -> Image.Image:
@@ -102,7 +102,7 @@ def tileable() -> list[Panel]:
 
 
 def styles() -> list[Panel]:
-    names = sorted(path.stem for path in (PLUGIN / "styles").glob("*.jpg"))
+    names = sorted(path.stem for path in (paths.SHIPPED / "styles").glob("*.jpg"))
     return [(name.replace("_", " "), painted(name)) for name in names]
 
 

@@ -14,8 +14,9 @@ from pathlib import Path
 _REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(_REPOSITORY))
 
-from plugin import __version__, protocol  # noqa: E402
-from plugin.protocol import Hello, Losses, Progress, Result, Submit  # noqa: E402
+from plugin import __version__  # noqa: E402
+from plugin.shared import protocol  # noqa: E402
+from plugin.shared.protocol import Hello, Losses, Progress, Result, Submit  # noqa: E402
 
 _HELLO = Hello(protocol.VERSION, __version__, {"cpu": "Faulty"})
 

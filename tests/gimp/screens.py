@@ -15,13 +15,13 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from plugin import words
+from plugin.shared import i18n
 from tests import gimp_root
 from tests.conftest import clone
 from tests.gimp.test_window import Window
 from tests.gimp_root import REPOSITORY, Gimp
 
-_STYLES = REPOSITORY / "plugin" / "styles"
+_STYLES = REPOSITORY / "plugin" / "data" / "styles"
 _PAGES = ("objective", "optimization", "picture", "computer", "result")
 _OPEN = ("alt+r", "a", "n")
 _OPEN_RESTYLE = ("alt+r", "a", "y")
@@ -48,8 +48,8 @@ class Look:
 
     def text(self, english: str) -> str:
         """What is read in this language."""
-        catalogue = gettext.translation(words.DOMAIN, words.CATALOGUES, [self.language], fallback=True)
-        return words.without_mnemonic(catalogue.gettext(english)).rstrip("…")
+        catalogue = gettext.translation(i18n.DOMAIN, i18n.CATALOGUES, [self.language], fallback=True)
+        return i18n.without_mnemonic(catalogue.gettext(english)).rstrip("…")
 
 
 _LOOKS = (

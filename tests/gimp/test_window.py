@@ -442,7 +442,7 @@ def test_styles_are_chosen_with_the_mouse_and_a_preset_brings_settings_back(wind
 
     dropped = [gimp.folder / "one.jpg", gimp.folder / "two.jpg"]
     for path in dropped:
-        shutil.copy(REPOSITORY / "plugin" / "styles" / _STYLE, path)
+        shutil.copy(REPOSITORY / "plugin" / "data" / "styles" / _STYLE, path)
     files = window.offer(*dropped)
     window.drag((150, 1040), window.point(*_LAST_OF_THE_FIRST_ROW, title=_TITLE))
     time.sleep(1)

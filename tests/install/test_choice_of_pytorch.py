@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from plugin import environment
+from plugin.install import engine_env
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the stand-in for nvidia-smi is a shell script")
 
@@ -37,27 +37,27 @@ def test_an_nvidia_card_gets_the_newest_cuda_that_its_driver_and_itself_run(
     nvidia: Path, says: str, kind: str, index: str
 ) -> None:
     nvidia.write_text(says + "\n")
-    build = environment.choose_build("auto")
+    build = engine_env.choose_build("auto")
     assert (build.kind, build.index) == (kind, index)
 
 
 def test_what_is_asked_for_wins_over_what_is_found(nvidia: Path) -> None:
     nvidia.write_text("580.95.05, 8.9\n")
-    assert environment.choose_build("cpu").index == "cpu"
-    assert environment.choose_build("rocm").kind == "rocm"
-    assert environment.choose_build("xpu").index == "xpu"
+    assert engine_env.choose_build("cpu").index == "cpu"
+    assert engine_env.choose_build("rocm").kind == "rocm"
+    assert engine_env.choose_build("xpu").index == "xpu"
 
 
 def test_a_broken_nvidia_smi_is_no_card(nvidia: Path) -> None:
     nvidia.write_text("NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.\n")
     driver_is_there = Path("/proc/driver/nvidia").exists()  # where it is, the card is found without the tool
-    assert environment.choose_build("cuda").kind == "cuda"
-    assert (environment.choose_build("auto").kind == "cuda") == driver_is_there
+    assert engine_env.choose_build("cuda").kind == "cuda"
+    assert (engine_env.choose_build("auto").kind == "cuda") == driver_is_there
 
 
 def test_a_tool_that_says_something_that_is_not_utf_8_is_understood_all_the_same(nvidia: Path) -> None:
     nvidia.write_bytes(b"caf\xe9 \xff\n580.95.05, 8.9\n")
-    assert environment.choose_build("auto").index == "cu130"
+    assert engine_env.choose_build("auto").index == "cu130"
 
 
 @pytest.mark.parametrize(
@@ -69,10 +69,10 @@ def test_a_package_of_a_version_outside_of_the_bounds_is_missing(
 ) -> None:
     requirements = tmp_path / "requirements.txt"
     requirements.write_text("# why\ntorch[some] >= 2.8, < 2.15\n")
-    monkeypatch.setattr(environment, "REQUIREMENTS", requirements)
+    monkeypatch.setattr(engine_env, "REQUIREMENTS", requirements)
     packages = tmp_path / "lib/python3.12/site-packages"
     packages.mkdir(parents=True)
     if installed:
         (packages / f"torch-{installed}.dist-info").mkdir()
         (packages / f"torch-{installed}.dist-info/METADATA").write_text(f"Name: torch\nVersion: {installed}\n")
-    assert environment.missing(tmp_path) == (["torch[some] >= 2.8, < 2.15"] if is_missing else [])
+    assert engine_env.missing(tmp_path) == (["torch[some] >= 2.8, < 2.15"] if is_missing else [])

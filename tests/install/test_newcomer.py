@@ -61,7 +61,7 @@ def test_one_command_ends_with_a_picture_painted_in_gimp(gimp: Gimp, checkout: P
     assert "through gimp-console" in first_install.stdout
     assert f"The sample is {sample}." in first_install.stdout
     assert "Filters ▸ Artistic ▸ Neural Style Transfer…" in first_install.stdout
-    assert difference(sample, checkout / "plugin/samples/chelsea.jpg") > 10
+    assert difference(sample, checkout / "plugin/data/samples/chelsea.jpg") > 10
 
 
 def test_the_doctor_finds_everything_well(gimp: Gimp, checkout: Path) -> None:
@@ -143,13 +143,16 @@ def test_an_old_or_damaged_plug_in_is_replaced(home: Home) -> None:
     assert not (plug_in / "plugin").is_symlink()
     old = plug_in / "plugin/of_an_older_version.py"
     old.write_text("")
-    (plug_in / "plugin/client.py").unlink()
+    (plug_in / "plugin/shared/engine_client.py").unlink()
     report = home.install("--doctor")
-    assert f"{plug_in}/plugin/client.py is of another version or damaged; run “python3 install.py”" in report.stdout
+    assert (
+        f"{plug_in}/plugin/shared/engine_client.py is of another version or damaged; run “python3 install.py”"
+        in report.stdout
+    )
     repaired = home.install(PATH=home.path_with_another_python())
     assert repaired.returncode == 0, repaired.stdout + repaired.stderr
     assert "through gimp-console" in repaired.stdout
-    assert (plug_in / "plugin/client.py").is_file()
+    assert (plug_in / "plugin/shared/engine_client.py").is_file()
     assert not old.exists()
 
 

@@ -15,8 +15,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from plugin import locations, steps
-from plugin.steps import StepError
+from plugin.install import steps
+from plugin.install.steps import StepError
+from plugin.shared import paths
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the stand-ins need named pipes and process groups")
 
@@ -139,14 +140,14 @@ def test_what_ends_the_installer_ends_what_it_has_started(helper: Helper, number
     """Ctrl+C, a plain kill, a terminal that is closed."""
     command = helper.started_by("time.sleep(600)")
     code = (
-        "import sys; from plugin import installer, steps\n"
+        "import sys; from plugin.install import installer, steps\n"
         f"installer.install = lambda *_: steps.run('Waiting', {command!r}, advice='none')\n"
         "sys.exit(installer.main([]))"
     )
     usual = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
     process = subprocess.Popen(
         [sys.executable, "-c", code],
-        cwd=locations.PLUG_IN_ROOT,
+        cwd=paths.PLUG_IN_ROOT,
         stderr=subprocess.PIPE,
         text=True,
         # Where the tests run in the background of a shell or under nohup, it would not hear it.

@@ -94,7 +94,7 @@ def test_the_engine_alone_paints_the_first_picture(
     sample = newcomer.home / ".local/share/neural-style/sample.png"
     assert str(sample) in installed.stdout
     painted = np.asarray(Image.open(sample).convert("RGB"), np.float32)
-    source = np.asarray(Image.open(newcomer.checkout / "plugin/samples/chelsea.jpg").convert("RGB"), np.float32)
+    source = np.asarray(Image.open(newcomer.checkout / "plugin/data/samples/chelsea.jpg").convert("RGB"), np.float32)
     assert painted.shape == source.shape
     assert np.abs(painted - source).mean() > 10
     assert "Filters ▸ Artistic ▸ Neural Style Transfer…" in installed.stdout
@@ -193,7 +193,12 @@ def test_the_doctor_says_that_gimp_is_missing_and_that_the_rest_is_well(
 def test_stylize_paints_from_any_python(
     newcomer: Newcomer, installed: subprocess.CompletedProcess[str], tmp_path: Path
 ) -> None:
-    pictures = ["plugin/samples/chelsea.jpg", "plugin/styles/hokusai_great_wave.jpg", "-o", str(tmp_path / "out.png")]
+    pictures = [
+        "plugin/data/samples/chelsea.jpg",
+        "plugin/data/styles/hokusai_great_wave.jpg",
+        "-o",
+        str(tmp_path / "out.png"),
+    ]
     bare = getattr(sys, "_base_executable", sys.executable)
     command = [bare, "-m", "plugin", "stylize", *pictures, "--quality", "draft", "--size", "64", "--iterations", "5"]
     variables = dict(os.environ) | {"HOME": str(newcomer.home)}
@@ -317,7 +322,9 @@ def test_files_of_an_environment_that_are_garbage_are_found_and_made_anew(
 
 
 def test_a_python_without_venv_says_what_to_install(newcomer: Newcomer, tmp_path: Path) -> None:
-    code = "import sys; sys.modules['ensurepip'] = None; from plugin import installer; sys.exit(installer.main())"
+    code = (
+        "import sys; sys.modules['ensurepip'] = None; from plugin.install import installer; sys.exit(installer.main())"
+    )
     done = newcomer.python("-c", code, "--engine-dir", tmp_path / "engine")
     assert done.returncode == 1
     assert "sudo apt install python3-venv" in done.stderr
@@ -503,7 +510,7 @@ def test_a_failure_that_nobody_expected_is_one_sentence_and_a_log(
     newcomer: Newcomer, tmp_path: Path, what: str
 ) -> None:
     code = (
-        "import sys; from plugin import installer; installer._remembered = lambda: 1 / 0; "
+        "import sys; from plugin.install import installer; installer._remembered = lambda: 1 / 0; "
         f"sys.exit(installer.main({what.split()}))"
     )
     done = newcomer.python("-c", code, HOME=str(tmp_path), NEURAL_STYLE_ENGINE_DIR=str(tmp_path / "engine"))

@@ -14,14 +14,16 @@ from typing import Any
 import torch
 
 from plugin import __version__
-from plugin.engine import devices, pictures, shell, tiles
+from plugin.engine import cli, pictures
 from plugin.engine.bench import losses, pixels, races, rates, steps, timing
 from plugin.engine.bench.peers import NEURAL_STYLE
 from plugin.engine.bench.races import Races
 from plugin.engine.bench.telling import say
-from plugin.engine.devices import Device
+from plugin.engine.machine import devices
+from plugin.engine.machine.devices import Device
 from plugin.engine.refusal import Refusal
-from plugin.words import _
+from plugin.engine.transfer import tiles
+from plugin.shared.i18n import _
 
 _WITH_PEERS = "--peers measures besides how much sooner it is where neural-style arrives."
 
@@ -71,7 +73,7 @@ class Bench:
 
 def run(options: argparse.Namespace) -> int:
     """Measure what ``options`` says and return the exit status."""
-    return shell.exit_status(lambda: _run(options))
+    return cli.exit_status(lambda: _run(options))
 
 
 def _run(options: argparse.Namespace) -> None:

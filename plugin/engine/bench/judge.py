@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch.nn.functional as F  # noqa: N812  torch's own idiom
 from torch import Tensor
 
-from plugin.engine import pictures, vgg
-from plugin.engine.statistics import Euclidean, Moments
+from plugin.engine import pictures
+from plugin.engine.transfer import vgg
+from plugin.engine.transfer.style_losses import Euclidean, Moments
 
 _CONTENT_LAYER, _STYLE_LAYERS = "relu4_2", ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 _CONTENT_WEIGHT, _STYLE_WEIGHT, _TV_WEIGHT = 5.0, 100.0, 1e-3

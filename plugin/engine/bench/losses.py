@@ -12,10 +12,10 @@ from plugin.engine import plot
 from plugin.engine.bench import rates, subject, timing
 from plugin.engine.bench.telling import say
 from plugin.engine.bench.telling import seconds as told
-from plugin.engine.devices import Device
+from plugin.engine.machine.devices import Device
 from plugin.engine.plot import Series
-from plugin.engine.transfer import Step, StyleTransfer
-from plugin.settings import Settings
+from plugin.engine.transfer.transfer import Step, StyleTransfer
+from plugin.shared.settings import Settings
 
 _QUALITIES = ("gatys", "normal")
 

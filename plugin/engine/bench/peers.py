@@ -22,9 +22,9 @@ from pathlib import Path
 
 import torch
 
-from plugin import locations
-from plugin.engine import vgg
 from plugin.engine.refusal import Refusal
+from plugin.engine.transfer import vgg
+from plugin.shared import paths
 
 PEERS_FROM = "NEURAL_STYLE_PEERS_FROM"
 """The environment variable that names a folder with the peers."""
@@ -236,7 +236,7 @@ def _neural_style(job: Job, run: Run) -> Painted:
 
 
 def _own_folder() -> Path:
-    return locations.cache_folder() / "peers"
+    return paths.cache_folder() / "peers"
 
 
 NEURAL_STYLE = Peer("neural-style", "0.5.7", "neural_style.neural_style", _neural_style)

@@ -17,9 +17,9 @@ from plugin.engine.bench import rates, subject, telling, timing
 from plugin.engine.bench.subject import Case
 from plugin.engine.bench.telling import say
 from plugin.engine.bench.timing import Timing
-from plugin.engine.devices import Device
+from plugin.engine.machine.devices import Device
 from plugin.engine.plot import Mark, Series
-from plugin.engine.transfer import StyleTransfer
+from plugin.engine.transfer.transfer import StyleTransfer
 
 MEGAPIXELS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 24.0)
 """What is measured unless something else is asked for, as far as it is bearable."""

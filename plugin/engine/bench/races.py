@@ -24,12 +24,12 @@ from plugin.engine.bench import peers, rates, subject, telling, timing
 from plugin.engine.bench.judge import Judge
 from plugin.engine.bench.peers import NEURAL_STYLE, Painted
 from plugin.engine.bench.telling import say, seconds
-from plugin.engine.canvas import Style
-from plugin.engine.devices import Device
+from plugin.engine.machine.devices import Device
 from plugin.engine.plot import Series
 from plugin.engine.refusal import Refusal
-from plugin.engine.transfer import Step, StyleTransfer, Task
-from plugin.settings import Settings
+from plugin.engine.transfer.canvas import Style
+from plugin.engine.transfer.transfer import Step, StyleTransfer, Task
+from plugin.shared.settings import Settings
 
 PAIRS = tuple(
     (subject.CONTENT, subject.STYLES / f"{name}.jpg")

@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 
-from plugin.engine import devices
 from plugin.engine.bench import telling, timing
-from plugin.engine.devices import Device
+from plugin.engine.machine import devices
+from plugin.engine.machine.devices import Device
 
 _SMALLEST_MATRIX, _LARGEST_MATRIX = 256, 8192
 """Sides. A product has to be large to reach the device's limit, and small where bfloat16 is multiplied one by one."""

@@ -11,14 +11,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from plugin.engine import memory, vgg
 from plugin.engine.bench import rates, subject, telling, timing
 from plugin.engine.bench.subject import Case
 from plugin.engine.bench.telling import say, seconds
 from plugin.engine.bench.timing import Timing
-from plugin.engine.devices import Device
-from plugin.engine.transfer import StyleTransfer
-from plugin.engine.vgg import LAYERS, VGG16, stride
+from plugin.engine.machine import memory
+from plugin.engine.machine.devices import Device
+from plugin.engine.transfer import vgg
+from plugin.engine.transfer.transfer import StyleTransfer
+from plugin.engine.transfer.vgg import LAYERS, VGG16, stride
 
 STEPS = (("gatys", "euclidean"), ("normal", "wasserstein"), ("normal", "euclidean"), ("normal", "mahalanobis"))
 """Quality and style measure of what is measured at every size; the first two are as the qualities have them."""

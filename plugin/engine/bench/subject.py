@@ -17,18 +17,19 @@ from typing import TypeVar
 
 from torch import Tensor
 
-from plugin import locations, threads
-from plugin.engine import devices, memory, pictures, recipe, tiles
+from plugin.engine import pictures
 from plugin.engine.bench import timing
-from plugin.engine.canvas import Canvas, Style
-from plugin.engine.devices import Device
-from plugin.engine.recipe import Recipe, Scale
-from plugin.engine.transfer import StyleTransfer, Task
-from plugin.settings import Settings
+from plugin.engine.machine import devices, memory
+from plugin.engine.machine.devices import Device
+from plugin.engine.transfer import recipe, tiles
+from plugin.engine.transfer.canvas import Canvas, Style
+from plugin.engine.transfer.recipe import Recipe, Scale
+from plugin.engine.transfer.transfer import StyleTransfer, Task
+from plugin.shared import paths, threads
+from plugin.shared.settings import Settings
 
-_PLUGIN = locations.PLUG_IN_ROOT / "plugin"
-CONTENT = _PLUGIN / "samples" / "chelsea.jpg"
-STYLES = _PLUGIN / "styles"
+CONTENT = paths.SHIPPED / "samples" / "chelsea.jpg"
+STYLES = paths.SHIPPED / "styles"
 STYLE = STYLES / "van_gogh_village_street_in_auvers.jpg"
 
 _SMALL = 64

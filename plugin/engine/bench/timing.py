@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from plugin.engine import memory
-from plugin.engine.devices import Device
-from plugin.engine.replay import Replay
+from plugin.engine.machine import memory
+from plugin.engine.machine.cuda_graphs import Replay
+from plugin.engine.machine.devices import Device
 
 LONG_FOR_A_STEP = 15.0
 """Seconds after which a step is not measured any more."""

@@ -6,7 +6,7 @@ import re
 
 from gi.repository import Gimp
 
-from plugin import settings, words
+from plugin.shared import i18n, settings
 from tests.gimp.inside import tour, window
 from tests.gimp.inside.faults import refused
 from tests.gimp.inside.stage import new_image, new_layer
@@ -15,7 +15,7 @@ _CHINESE = re.compile(r"[\u4e00-\u9fff]")
 
 
 def test_nothing_of_ours_in_any_window_is_english() -> None:
-    catalogue = vars(words._catalogue)["_catalog"]
+    catalogue = vars(i18n._catalogue)["_catalog"]
     english = {text.replace("_", "") for text, translated in catalogue.items() if _CHINESE.search(translated)}
     assert "Style" in english
     for page in tour.pages():

@@ -11,22 +11,23 @@ from unittest import mock
 
 from gi.repository import GdkPixbuf, Gimp, GimpUi, Gio, Gtk
 
-from plugin import locations, log, presets, recent, starters
-from plugin.gimp import gallery, order, questions, thumbnails, tiles
-from plugin.gimp.gallery import Gallery
-from plugin.gimp.layers import Refusal
-from plugin.gimp.presets import PresetBar
-from plugin.gimp.styles import StyleList, StyleRows
-from plugin.gimp.thumbnails import Background
-from plugin.gimp.tiles import Page, Tile
-from plugin.presets import Preset
-from plugin.settings import Settings
+from plugin.gimp.image.layers import Refusal
+from plugin.gimp.jobs import request
+from plugin.gimp.window import gallery, gallery_pages, questions, thumbnails
+from plugin.gimp.window.gallery import Gallery
+from plugin.gimp.window.gallery_pages import Page, Tile
+from plugin.gimp.window.preset_bar import PresetBar
+from plugin.gimp.window.style_rows import StyleList, StyleRows
+from plugin.gimp.window.thumbnails import Background
+from plugin.shared import log, paths, preset_files, recent_styles, starter_styles
+from plugin.shared.preset_files import Preset
+from plugin.shared.settings import Settings
 from tests.gimp.inside.stage import FOLDER, STYLE, new_image, new_layer
 from tests.gimp.inside.studio import wait
 from tests.gimp.inside.walk import below
 
 _CONFIG = FOLDER / "config-of-styles"
-_POPPIES = starters.FOLDER / "hokusai_poppies.jpg"
+_POPPIES = starter_styles.FOLDER / "hokusai_poppies.jpg"
 
 
 def _config() -> Gimp.ProcedureConfig:
@@ -40,7 +41,7 @@ def _file(path: Path) -> Gio.File:
 @contextmanager
 def _gallery(config: Gimp.ProcedureConfig) -> Iterator[tuple[StyleList, Gallery]]:
     GimpUi.init("tests")
-    with mock.patch.object(locations, "config_folder", return_value=_CONFIG):
+    with mock.patch.object(paths, "config_folder", return_value=_CONFIG):
         background = Background()
         styles = StyleList(config)
         window, gallery = Gtk.Window(), Gallery(styles, background)
@@ -89,9 +90,9 @@ def test_a_list_of_styles_is_the_arguments() -> None:
     styles.connect("changed", lambda styles: heard.append(None))
     assert [(entry.share, entry.region) for entry in styles.entries] == [(150, ""), (50, "sky")]
 
-    styles.add([_file(starters.FIRST)])
+    styles.add([_file(starter_styles.FIRST)])
     assert config.get_property("blend") == "150,50,75"
-    assert config.get_property("more-styles") == [_POPPIES.as_uri(), starters.FIRST.as_uri()]
+    assert config.get_property("more-styles") == [_POPPIES.as_uri(), starter_styles.FIRST.as_uri()]
     for row in range(3):
         styles.change(row, share=50.0)
     assert config.get_property("blend") in ("", None)
@@ -105,7 +106,7 @@ def test_a_list_of_styles_is_the_arguments() -> None:
         config.set_property(name, value)
     assert styles.row == 0
     wait(lambda: config.get_property("style") is not None)
-    assert config.get_property("style").get_path() == str(starters.FIRST)
+    assert config.get_property("style").get_path() == str(starter_styles.FIRST)
 
 
 def test_what_is_open_goes_first_and_only_one_of_it() -> None:
@@ -169,13 +170,13 @@ def test_a_region_that_this_image_lacks_is_shown_as_missing_until_another_is_cho
         assert config.get_property("regions") == ["sky", "sea"]
         sentence = ""
         try:
-            order.of_config(image, config)
+            request.of_config(image, config)
         except Refusal as refusal:
             sentence = str(refusal)
         assert "no channel or layer “sea”" in sentence
         _places(rows)[1].set_active_id("")
         assert config.get_property("regions") == ["sky", ""]
-        assert len(order.of_config(image, config).regions) == 2
+        assert len(request.of_config(image, config).regions) == 2
 
 
 def test_only_the_share_that_a_person_changes_is_changed() -> None:
@@ -192,7 +193,7 @@ def test_only_the_share_that_a_person_changes_is_changed() -> None:
         config.set_property("blend", blend)
         with _rows(config, image) as (styles, rows):
             assert [share.get_value() for share in _shares(rows)] == shown, blend
-            styles.take(_file(starters.FIRST))
+            styles.take(_file(starter_styles.FIRST))
             _places(rows)[0].set_active_id("selection")
             assert (config.get_property("blend") or "") == blend, "something else was changed"
             touched = _shares(rows)[blend != "0.2,0.8"]
@@ -212,10 +213,10 @@ def test_the_gallery_takes_what_is_there_and_says_what_is_not() -> None:
     recent_file.parent.mkdir()
     recent_file.write_text("{ broken", encoding="utf-8")
     config = _config()
-    config.set_property("style", _file(starters.FIRST))
-    with mock.patch.object(locations, "config_folder", return_value=_CONFIG):
-        assert recent.load().styles == ()
-        recent.use(gone.as_uri(), broken.as_uri())
+    config.set_property("style", _file(starter_styles.FIRST))
+    with mock.patch.object(paths, "config_folder", return_value=_CONFIG):
+        assert recent_styles.load().styles == ()
+        recent_styles.use(gone.as_uri(), broken.as_uri())
     with _gallery(config) as (_, gallery):
         starting, used, _, opened = _pages(gallery)
         assert starting.tiles[0].get_accessible().get_name() == "The Ramparts at Aigues-Mortes – Frédéric Bazille"
@@ -244,10 +245,10 @@ def test_a_folder_of_too_many_pictures_says_how_many_there_are() -> None:
     for name in ("a.jpg", "b.jpg", "c.jpg"):
         shutil.copy(STYLE, folder / name)
     (folder / "notes.txt").write_text("no picture", encoding="utf-8")
-    with mock.patch.object(locations, "config_folder", return_value=_CONFIG):
-        recent.choose_folder(folder.as_uri())
+    with mock.patch.object(paths, "config_folder", return_value=_CONFIG):
+        recent_styles.choose_folder(folder.as_uri())
     for most, said in ((2, "The first 2 of 3 pictures; open or drop the others."), (3, "")):
-        with mock.patch.object(tiles, "_MOST", most), _gallery(_config()) as (_, gallery):
+        with mock.patch.object(gallery_pages, "_MOST", most), _gallery(_config()) as (_, gallery):
             page = _pages(gallery)[2]
             _, rest, _ = page.get_children()
             wait(partial(len, page.flow))
@@ -267,7 +268,7 @@ def test_dropped_files_become_styles_and_are_remembered_and_others_are_told() ->
         assert [entry.key for entry in styles.entries] == [one.as_uri(), two.as_uri()]
         wait(lambda: _message(gallery))
         assert _message(gallery) == "“notes.txt” is no picture; choose another file."
-        assert recent.load().styles[:2] == (one.as_uri(), two.as_uri())
+        assert recent_styles.load().styles[:2] == (one.as_uri(), two.as_uri())
         _drop(gallery, FOLDER / "nowhere.png")
         wait(lambda: "nowhere.png" in _message(gallery))
         assert len(styles.entries) == 2
@@ -294,11 +295,11 @@ def test_a_surprise_about_one_style_is_told_and_the_gallery_goes_on() -> None:
     with (
         mock.patch.object(thumbnails, "_load", surprised(thumbnails._load)),
         mock.patch.object(gallery, "_problem", surprised(gallery._problem)),
-        mock.patch.object(tiles, "_pictures_in", surprised(tiles._pictures_in)),
-        mock.patch.object(locations, "config_folder", return_value=_CONFIG),
+        mock.patch.object(gallery_pages, "_pictures_in", surprised(gallery_pages._pictures_in)),
+        mock.patch.object(paths, "config_folder", return_value=_CONFIG),
     ):
-        recent.use(bad.as_uri(), good.as_uri())
-        recent.choose_folder(folder.as_uri())
+        recent_styles.use(bad.as_uri(), good.as_uri())
+        recent_styles.choose_folder(folder.as_uri())
         with _gallery(config) as (_, shown):
             _, used, own, _ = _pages(shown)
             surprising, plain = used.tiles[:2]
@@ -348,8 +349,8 @@ def test_a_preset_sets_every_setting_and_no_style() -> None:
     config.set_property("more-styles", [str(_POPPIES)])
     config.set_property("blend", "70,30")
     config.set_property("seed", 9)
-    with mock.patch.object(locations, "config_folder", return_value=FOLDER / "config-of-presets"):
-        presets.save(Preset("strong", Settings(strength=80.0)))
+    with mock.patch.object(paths, "config_folder", return_value=FOLDER / "config-of-presets"):
+        preset_files.save(Preset("strong", Settings(strength=80.0)))
         bar = PresetBar(Gtk.Window(), config)
         _, names, _ = bar.get_children()
         assert names.get_active_text() == "None"
@@ -365,7 +366,7 @@ def test_a_preset_sets_every_setting_and_no_style() -> None:
         wait(lambda: names.get_active_id() == "strong")
 
         told: list[str] = []
-        broken = locations.presets_folder() / "broken.json"
+        broken = paths.presets_folder() / "broken.json"
         broken.write_text('{"settings": {"strength": 70, "size": 20000}}', encoding="utf-8")
         bar.destroy()
         _, names, _ = PresetBar(Gtk.Window(), config).get_children()

@@ -11,13 +11,13 @@ from unittest import mock
 
 from gi.repository import GdkPixbuf, Gimp, GimpUi, Gio, GLib, Gtk
 
-from plugin import client
 from plugin.gimp import procedure
-from plugin.gimp.explore import Explore, _Cell
-from plugin.gimp.forecast import Forecast, Subject
-from plugin.gimp.studio import Studio
-from plugin.gimp.variation import Variation
-from plugin.protocol import Estimate, Estimated
+from plugin.gimp.jobs.session import Studio
+from plugin.gimp.jobs.variation import Variation
+from plugin.gimp.window.explore import Explore, _Cell
+from plugin.gimp.window.time_label import Forecast, Subject
+from plugin.shared import engine_client
+from plugin.shared.protocol import Estimate, Estimated
 from tests.gimp.inside.stage import FAST, STYLE, engines, native, new_image, new_layer, order, recipe, tree, unchanged
 from tests.gimp.inside.studio import wait
 
@@ -146,14 +146,14 @@ def test_other_settings_can_be_varied_and_what_goes_wrong_is_said() -> None:
 def test_an_engine_that_dies_before_it_has_said_how_long_a_cell_takes_is_told() -> None:
     image = new_image()
     subject = _subject(image, [new_layer(image, "one")])
-    estimate = client.Engine.estimate
+    estimate = engine_client.Engine.estimate
 
-    def dying(engine: client.Engine, question: Estimate) -> Estimated:
+    def dying(engine: engine_client.Engine, question: Estimate) -> Estimated:
         engine.kill()
         return estimate(engine, question)
 
     def use(window: Explore) -> None:
-        with mock.patch.object(client.Engine, "estimate", dying):
+        with mock.patch.object(engine_client.Engine, "estimate", dying):
             wait(lambda: "stopped unexpectedly" in window._status.get_text(), "word of the engine's death")
         assert window._status.get_tooltip_text() == window._status.get_text()
         window._down.set_active_id("tileable")  # begins anew
@@ -171,8 +171,8 @@ def test_the_forecast_says_when_it_cannot_be_had_and_asks_again_when_there_is_an
     image = new_image()
     subject = _subject(image, [new_layer(image, "one")])
     told: list[str] = []
-    with Studio() as studio, mock.patch("plugin.gimp.forecast._AGAIN_SECONDS", 1):
-        with mock.patch.object(client, "command", side_effect=client.EngineError("It does not start.")):
+    with Studio() as studio, mock.patch("plugin.gimp.window.time_label._AGAIN_SECONDS", 1):
+        with mock.patch.object(engine_client, "command", side_effect=engine_client.EngineError("It does not start.")):
             forecast = Forecast(subject, studio, told.append)
             wait(lambda: told, "word that it cannot be had")
         assert told == ["How long it takes is not known. It does not start."]
@@ -199,7 +199,7 @@ def test_the_forecast_follows_the_settings() -> None:
     twice = dataclasses.replace(subject, sources=[*subject.sources, *subject.sources])
     assert twice.estimate().contents == [[64, 48]] * 2
     told: list[str] = []
-    with Studio() as studio, mock.patch("plugin.gimp.forecast._AGAIN_SECONDS", 1):
+    with Studio() as studio, mock.patch("plugin.gimp.window.time_label._AGAIN_SECONDS", 1):
         forecast = Forecast(subject, studio, told.append)
         wait(lambda: told and told[-1], "the first sentence")
         assert told[-1].startswith("About ") and told[-1].endswith(" on this computer's CPU")

@@ -9,8 +9,8 @@ from pathlib import Path
 from gi.repository import GLib
 
 from plugin import __version__
-from plugin.gimp.studio import Studio
-from plugin.protocol import Hello
+from plugin.gimp.jobs.session import Studio
+from plugin.shared.protocol import Hello
 from tests.gimp.inside.faults import refused
 from tests.gimp.inside.stage import FOLDER, engines, new_image, new_layer
 from tests.gimp.inside.studio import Listener, long_job, wait

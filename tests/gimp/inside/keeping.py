@@ -12,12 +12,14 @@ from unittest import mock
 
 from gi.repository import Gimp, GimpUi, Gio, Gtk
 
-from plugin import __version__, formats, locations, presets, recent
-from plugin.formats import Kind
-from plugin.gimp import procedure, questions, restyle
-from plugin.gimp.presets import PresetBar
-from plugin.presets import Preset
-from plugin.settings import Settings
+from plugin import __version__
+from plugin.gimp import procedure, restyle
+from plugin.gimp.window import questions
+from plugin.gimp.window.preset_bar import PresetBar
+from plugin.shared import formats, paths, preset_files, recent_styles
+from plugin.shared.formats import Kind
+from plugin.shared.preset_files import Preset
+from plugin.shared.settings import Settings
 from tests.fixtures import OF_1_0_0
 from tests.gimp.inside import tour, walk
 from tests.gimp.inside.restyling import _painted, _refused, _restyled, _tell
@@ -71,16 +73,16 @@ def test_what_1_0_0_kept_is_in_the_window_and_kept_by_it() -> None:
     shutil.copy(OF_1_0_0 / "437d3301 Rough oil.json", folder / "presets")
     shutil.copy(OF_1_0_0 / "styles.json", folder)
     config = Gimp.get_pdb().lookup_procedure(procedure.NAME).create_config()
-    with mock.patch.object(locations, "config_folder", return_value=folder):
-        assert len(recent.load().styles) == 3
-        recent.use("file:///a.png")
-        assert len(recent.load().styles) == 4
+    with mock.patch.object(paths, "config_folder", return_value=folder):
+        assert len(recent_styles.load().styles) == 3
+        recent_styles.use("file:///a.png")
+        assert len(recent_styles.load().styles) == 4
         _, names, _ = PresetBar(Gtk.Window(), config).get_children()
         names.set_active_id("Rough oil, “?”")
         assert config.get_property("style-measure") == "mahalanobis"
         assert config.get_property("normalize-gradients")
-        presets.rename("Rough oil, “?”", "oil")
-        assert [file.name for file in (folder / "presets").iterdir()] == [presets.find("oil").name]
+        preset_files.rename("Rough oil, “?”", "oil")
+        assert [file.name for file in (folder / "presets").iterdir()] == [preset_files.find("oil").name]
 
 
 def test_the_windows_settings_of_1_0_0_are_those_of_the_next_repetition() -> None:
@@ -133,7 +135,7 @@ def test_settings_that_are_not_known_are_told_and_kept() -> None:
     layer = _restyled(layer, strength=70.0)
     assert recipe(layer)["settings"] == told["settings"] | {"strength": 70.0} | _LATER
     assert recipe(layer)["version"] == __version__
-    assert any(": glaze, grain." in log.read_text(encoding="utf-8") for log in locations.log_folder().glob("*.log"))
+    assert any(": glaze, grain." in log.read_text(encoding="utf-8") for log in paths.log_folder().glob("*.log"))
     _tell(layer, told)
     assert not any("not known to this version" in text for text in _noted(layer))
 
@@ -176,13 +178,13 @@ def test_a_preset_with_settings_that_are_not_known_is_taken_told_and_kept() -> N
     shutil.rmtree(folder, ignore_errors=True)
     config = Gimp.get_pdb().lookup_procedure(procedure.NAME).create_config()
     with (
-        mock.patch.object(locations, "config_folder", return_value=folder),
+        mock.patch.object(paths, "config_folder", return_value=folder),
         mock.patch.object(questions, "tell", lambda window, sentence, *_kind: told.append(sentence)),
     ):
-        presets.save(Preset("glazed", Settings(strength=80.0), _LATER))
-        presets.save(Preset("newer", Settings()))
-        newer = json.loads(presets.find("newer").read_text(encoding="utf-8"))
-        presets.find("newer").write_text(json.dumps(newer | {"format": 99}), encoding="utf-8")
+        preset_files.save(Preset("glazed", Settings(strength=80.0), _LATER))
+        preset_files.save(Preset("newer", Settings()))
+        newer = json.loads(preset_files.find("newer").read_text(encoding="utf-8"))
+        preset_files.find("newer").write_text(json.dumps(newer | {"format": 99}), encoding="utf-8")
         bar = PresetBar(Gtk.Window(), config)
         _, names, _ = bar.get_children()
         names.set_active_id("newer")
@@ -196,10 +198,10 @@ def test_a_preset_with_settings_that_are_not_known_is_taken_told_and_kept() -> N
         exported = FOLDER / "exported.json"
         with mock.patch.object(questions, "file_to_write", return_value=exported):
             bar._export()
-        assert presets.read(exported) == presets.read(presets.find("other"))
-        assert presets.read(exported) == Preset("other", Settings(strength=60.0), _LATER)
+        assert preset_files.read(exported) == preset_files.read(preset_files.find("other"))
+        assert preset_files.read(exported) == Preset("other", Settings(strength=60.0), _LATER)
         with mock.patch.object(questions, "file_to_read", return_value=exported):
-            presets.delete("other")
+            preset_files.delete("other")
             bar._import()
-        assert presets.read(presets.find("other")).unknown == _LATER
+        assert preset_files.read(preset_files.find("other")).unknown == _LATER
         assert ": glaze, grain." in told.pop() and not told

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gi.repository import Gimp
 
-from plugin.gimp import layers
+from plugin.gimp.image import layers
 from tests.gimp.inside.stage import (
     ERROR,
     STYLE,

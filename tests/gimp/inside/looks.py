@@ -7,7 +7,7 @@ from unittest import mock
 
 from gi.repository import Gimp
 
-from plugin.gimp import layers, style
+from plugin.gimp.image import layers, style_source
 from tests.gimp.inside.stage import (
     Pixel,
     difference,
@@ -152,5 +152,5 @@ def test_what_is_read_in_strips_is_what_is_read_at_once() -> None:
             assert strips.picture() == look.picture(), layer.get_name()
             assert (strips.selection, strips.format) == (look.selection, look.format), layer.get_name()
         with mock.patch.object(layers, "_STRIP_AREA", 1):
-            shown = style.read(image).picture
-        assert shown == style.read(image).picture
+            shown = style_source.read(image).picture
+        assert shown == style_source.read(image).picture

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from gi.repository import Gimp, Gio
 
-from plugin.gimp import opened, style
-from plugin.gimp.opened import Mark
-from plugin.gimp.styles import StyleList
-from plugin.protocol import Picture
+from plugin.gimp.image import open_styles, style_source
+from plugin.gimp.image.open_styles import Mark
+from plugin.gimp.window.style_rows import StyleList
+from plugin.shared.protocol import Picture
 from tests.gimp.inside.faults import refused
 from tests.gimp.inside.stage import (
     ERROR,
@@ -42,7 +42,7 @@ def _open() -> tuple[Gimp.Image, Gimp.Layer]:
 
 def _pixels(layer: Gimp.Layer) -> bytes:
     """What the engine would get."""
-    picture = style.read(layer).picture
+    picture = style_source.read(layer).picture
     assert isinstance(picture, Picture)
     return bytes(picture.pixels)
 
@@ -64,7 +64,7 @@ def test_an_open_layer_or_image_paints_what_its_file_does() -> None:
         told = {"name": source.get_name(), "uri": None, "sha256": digest, "region": None}
         mark = Mark.of(source, content)
         assert recipe(made)["styles"] == [told | {"open": mark.to_json()}]
-        assert opened.find("", "", mark, content) == source
+        assert open_styles.find("", "", mark, content) == source
 
 
 def test_a_script_can_name_a_layer_which_is_taken_as_it_looks_beside_other_styles() -> None:
@@ -127,21 +127,21 @@ def test_restyle_takes_a_style_that_is_still_open_and_says_which_one_is_not() ->
         "The style “renamed” was a layer or image that is not open any more; choose another style."
     )
     config = Gimp.get_pdb().lookup_procedure("plug-in-neural-style").create_config()
-    config.set_property("style", style.gone("a / b"))
+    config.set_property("style", style_source.gone("a / b"))
     (entry,) = StyleList(config).entries
-    assert style.title(entry.source) == "a / b"
+    assert style_source.title(entry.source) == "a / b"
 
 
 def test_a_style_of_an_earlier_session_is_found_by_its_name_and_pixels_or_by_its_place_in_the_image() -> None:
     image, layer = _open()
     other = new_layer(image, "wave")
-    digest = style.read(layer).sha256
+    digest = style_source.read(layer).sha256
     mark = replace(Mark.of(layer, image), session="another")
     assert replace(Mark.of(layer, new_image()), session="another").tattoo is None
-    assert opened.find("wave", digest, None, new_image()) == layer
-    assert opened.find("wave", digest, replace(mark, tattoo=other.get_tattoo()), image) == layer
+    assert open_styles.find("wave", digest, None, new_image()) == layer
+    assert open_styles.find("wave", digest, replace(mark, tattoo=other.get_tattoo()), image) == layer
     fill(layer, lambda x, y: (1.0, x / 128, 0.0, 1.0))
-    assert opened.find("wave", digest, mark, image) == layer
-    assert opened.find("wave", digest, mark, new_image()) is None
+    assert open_styles.find("wave", digest, mark, image) == layer
+    assert open_styles.find("wave", digest, mark, new_image()) is None
     layer.set_name("sea")
-    assert opened.find("wave", digest, mark, image) is None
+    assert open_styles.find("wave", digest, mark, image) is None

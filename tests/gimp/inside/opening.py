@@ -9,15 +9,16 @@ from unittest import mock
 
 from gi.repository import Gimp, Gio, GLib, Gtk
 
-from plugin import starters
-from plugin.gimp import dialog, procedure
-from plugin.gimp.preview import Preview
-from plugin.gimp.styles import StyleRows
-from plugin.settings import TABLE, Setting
+from plugin.gimp import procedure
+from plugin.gimp.window import dialog
+from plugin.gimp.window.preview_pane import Preview
+from plugin.gimp.window.style_rows import StyleRows
+from plugin.shared import starter_styles
+from plugin.shared.settings import TABLE, Setting
 from tests.gimp.inside.stage import STYLE, new_image, new_layer
 from tests.gimp.inside.walk import below
 
-_POPPIES = starters.FOLDER / "hokusai_poppies.jpg"
+_POPPIES = starter_styles.FOLDER / "hokusai_poppies.jpg"
 _NO_ENGINE = {"NEURAL_STYLE_ENGINE": "sleep 600"}
 """One that never says a word."""
 
@@ -111,4 +112,4 @@ def test_where_no_style_is_given_the_first_starter_is_chosen_and_all_else_stays(
 
     with mock.patch.dict(os.environ, _NO_ENGINE):
         opened(config, image, [new_layer(image, "layer")], look)
-    assert _arguments(config) == before | {"style": starters.FIRST.as_uri()}
+    assert _arguments(config) == before | {"style": starter_styles.FIRST.as_uri()}

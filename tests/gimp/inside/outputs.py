@@ -6,8 +6,8 @@ from unittest import mock
 
 from gi.repository import Gimp
 
-from plugin.gimp import layers
-from plugin.gimp.output import Output, Painted
+from plugin.gimp.image import layers
+from plugin.gimp.image.output import Output, Painted
 from tests.gimp.inside.stage import (
     STYLE,
     difference,

@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 from gi.repository import Babl, Gegl, Gimp
 
-from plugin.gimp import layers
-from plugin.protocol import Picture
+from plugin.gimp.image import layers
+from plugin.shared.protocol import Picture
 from tests.gimp.inside.stage import (
     Pixel,
     difference,

@@ -6,10 +6,11 @@ from unittest import mock
 
 from gi.repository import Gegl, Gimp, Gio, GLib, Gtk
 
-from plugin import log
-from plugin.gimp import pixbufs, proof
-from plugin.gimp.preview import Preview
-from plugin.gimp.studio import Studio
+from plugin.gimp.jobs import preview_job
+from plugin.gimp.jobs.session import Studio
+from plugin.gimp.window import pixbufs
+from plugin.gimp.window.preview_pane import Preview
+from plugin.shared import log
 from tests.gimp.inside.opening import opened, own_procedure
 from tests.gimp.inside.stage import STYLE, fill, new_image, new_layer, photograph
 from tests.gimp.inside.studio import wait
@@ -80,7 +81,7 @@ def test_what_nobody_expected_in_the_window_is_one_sentence_on_the_preview_and_i
             wait(lambda: preview._painted_whole is not None, "a proof")
             assert not preview._failure.get_visible()
 
-        with mock.patch.object(proof, "of_whole", side_effect=ZeroDivisionError("reading")):
+        with mock.patch.object(preview_job, "of_whole", side_effect=ZeroDivisionError("reading")):
             wait_for("reading")  # in an idle task
         try_again()
         with mock.patch.object(pixbufs, "masked", side_effect=ZeroDivisionError("showing")):
@@ -124,7 +125,7 @@ def test_a_detail_is_as_large_as_suits_the_device_that_is_chosen() -> None:
     layer.scale(3000, 3000, False)
     config = _config()
     config.set_property("preview", False)
-    with Studio() as studio, mock.patch("plugin.gimp.split_view.SplitView.room", (1500, 1200)):
+    with Studio() as studio, mock.patch("plugin.gimp.window.split_view.SplitView.room", (1500, 1200)):
         preview = Preview(image, [layer], None, config, studio)
         preview._center = (1500, 1500)
         look = preview._look

@@ -7,8 +7,8 @@ from unittest import mock
 
 from gi.repository import Gimp
 
-from plugin import duration
 from plugin.gimp import procedure
+from plugin.shared import durations
 from tests.gimp.inside.stage import new_image, new_layer, order, tree
 
 
@@ -49,5 +49,5 @@ def test_one_layer_is_not_counted() -> None:
 
 
 def test_long_times_are_told_in_minutes() -> None:
-    assert duration.left(12.4) == "about 12 s left"
-    assert duration.left(240) == "about 4 min left"
+    assert durations.left(12.4) == "about 12 s left"
+    assert durations.left(240) == "about 4 min left"

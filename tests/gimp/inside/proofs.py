@@ -9,16 +9,18 @@ from unittest import mock
 
 from gi.repository import Gegl, Gimp, Gio
 
-from plugin import client
-from plugin.gimp import layers, order, procedure, proof
-from plugin.gimp.layers import Box, View
-from plugin.gimp.order import Order
-from plugin.gimp.proof import Proof
-from plugin.protocol import Picture, Progress, Result
-from plugin.settings import Settings
+from plugin.gimp import procedure
+from plugin.gimp.image import layers
+from plugin.gimp.image.layers import Box, View
+from plugin.gimp.jobs import preview_job, request
+from plugin.gimp.jobs.preview_job import Proof
+from plugin.gimp.jobs.request import Order
+from plugin.shared import engine_client
+from plugin.shared.protocol import Picture, Progress, Result
+from plugin.shared.settings import Settings
 from tests.gimp.inside.stage import PHOTOGRAPH, REPOSITORY, new_image, new_layer, torn
 
-_STYLES = REPOSITORY / "plugin" / "styles"
+_STYLES = REPOSITORY / "plugin" / "data" / "styles"
 _WAVE, _POPPIES = _STYLES / "hokusai_great_wave.jpg", _STYLES / "hokusai_poppies.jpg"
 
 
@@ -30,10 +32,10 @@ def _photograph() -> tuple[Gimp.Image, Gimp.Layer]:
 def _order(
     image: Gimp.Image, settings: Settings, regions: Sequence[str] = (), styles: Sequence[Path] = (_WAVE,)
 ) -> Order:
-    return order.of(image, [Gio.File.new_for_path(str(style)) for style in styles], regions, settings)
+    return request.of(image, [Gio.File.new_for_path(str(style)) for style in styles], regions, settings)
 
 
-def _painted(engine: client.Engine, wanted: Proof) -> Picture:
+def _painted(engine: engine_client.Engine, wanted: Proof) -> Picture:
     *steps, last = engine.run(wanted.job)
     assert isinstance(last, Result)
     assert any(isinstance(step, Progress) and step.preview for step in steps)
@@ -63,14 +65,14 @@ def test_proof_and_detail_look_like_the_final_layer() -> None:
     image, layer = _photograph()
     settings = Settings(iterations=10, size=128, device="cpu")
     wanted = _order(image, settings)
-    with mock.patch.dict(proof._WORKING_SIZES, {"cpu": 80}):
+    with mock.patch.dict(preview_job._WORKING_SIZES, {"cpu": 80}):
         look = wanted.look(layer)
-        whole = proof.of_whole(wanted, look, "cpu")
+        whole = preview_job.of_whole(wanted, look, "cpu")
         assert whole.job.settings.size == 80
         shown = Box(200, 60, 150, 150)
-        detail = proof.of_detail(wanted, look, "cpu", shown)
+        detail = preview_job.of_detail(wanted, look, "cpu", shown)
         assert detail is not None
-        with client.Engine() as engine:
+        with engine_client.Engine() as engine:
             proofs = [_painted(engine, each) for each in (whole, detail)]
     finals = [procedure.stylize([layer], each)[0] for each in (wanted, _order(image, settings, styles=[_POPPIES]))]
     for each, picture in zip((whole, detail), proofs, strict=True):
@@ -105,7 +107,7 @@ def test_what_is_in_view_is_the_layers_content_selection_and_regions_at_its_scal
 
     wanted = _order(image, Settings(), ["", "part"], [_WAVE, _POPPIES])
     look = wanted.look(layer)
-    seen = proof.of_whole(wanted, look, "cpu")
+    seen = preview_job.of_whole(wanted, look, "cpu")
     assert look.box == Box(100, 100, 800, 400)
     assert (seen.job.content.width, seen.job.content.height) == (512, 256)
     assert seen.job.settings.size == 256
@@ -117,20 +119,20 @@ def test_what_is_in_view_is_the_layers_content_selection_and_regions_at_its_scal
     assert mask is not None and len(mask) == 512 * 256
     assert mask.count(255) > 0.99 * len(mask), "all but the edges, which may lie between two pixels"
 
-    right = proof.of_detail(wanted, look, "cpu", Box(600, 200, 100, 100))
+    right = preview_job.of_detail(wanted, look, "cpu", Box(600, 200, 100, 100))
     assert right is not None
     assert len(right.job.styles) == 1, "the region is beside it, and an empty one would be refused"
     assert right.job.whole is not None and right.job.whole.long_side == 800
     assert right.view.box.width > 100
     only = _order(image, Settings(), ["part"])
-    assert proof.of_detail(only, look, "cpu", Box(600, 200, 100, 100)) is None, "nothing is wanted there"
+    assert preview_job.of_detail(only, look, "cpu", Box(600, 200, 100, 100)) is None, "nothing is wanted there"
 
 
 def test_a_small_layer_and_a_narrow_one_are_not_made_too_small() -> None:
     image = new_image()
     small = new_layer(image, "small")
     wanted = _order(image, Settings())
-    assert proof.of_whole(wanted, wanted.look(small), "cpu").job.settings.size == 64
+    assert preview_job.of_whole(wanted, wanted.look(small), "cpu").job.settings.size == 64
     narrow = new_layer(image, "narrow", width=2048, height=40)
-    content = proof.of_whole(wanted, wanted.look(narrow), "cpu").job.content
+    content = preview_job.of_whole(wanted, wanted.look(narrow), "cpu").job.content
     assert (content.width, content.height) == (1638, 32)

@@ -9,7 +9,7 @@ from typing import Any
 
 from gi.repository import Gegl, Gimp
 
-from plugin.gimp import layers
+from plugin.gimp.image import layers
 from tests.gimp.inside.stage import Pixel, fill, format_name, new_image, new_layer
 
 _HALVES: dict[Gimp.Precision, array[Any]] = {

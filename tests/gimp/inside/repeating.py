@@ -8,7 +8,7 @@ from pathlib import Path
 from gi.repository import Gimp, Gio
 
 from plugin import __version__
-from plugin.settings import TABLE, Settings
+from plugin.shared.settings import TABLE, Settings
 from tests.gimp.inside.stage import FOLDER, PHOTOGRAPH, STYLE, native, new_image, new_layer, recipe, styled
 
 _GIVEN = {

@@ -8,7 +8,8 @@ from typing import Any
 
 from gi.repository import Gimp, Gio
 
-from plugin.gimp import procedure, style
+from plugin.gimp import procedure
+from plugin.gimp.image import style_source
 from tests.gimp.inside.stage import (
     ERROR,
     FAST,
@@ -142,7 +143,7 @@ def test_an_open_layer_as_the_style_is_there_again_when_it_is_repeated() -> None
     own = Gimp.get_pdb().lookup_procedure(procedure.RESTYLE)
     asked = own.create_config()
     asked.set_property("style-layer", new_layer(image, "open style"))
-    style.remember_open(asked)
+    style_source.remember_open(asked)
 
     repeated = own.create_config()
     for name, value in (FAST | {"defaults_from_layer": False}).items():

@@ -19,13 +19,13 @@ gi.require_version("Gegl", "0.4")
 gi.require_version("Gimp", "3.0")
 from gi.repository import Babl, Gegl, Gimp, Gio  # noqa: E402
 
-from plugin.gimp import order as orders  # noqa: E402
-from plugin.gimp.order import Order  # noqa: E402
-from plugin.settings import Settings  # noqa: E402
+from plugin.gimp.jobs import request as orders  # noqa: E402
+from plugin.gimp.jobs.request import Order  # noqa: E402
+from plugin.shared.settings import Settings  # noqa: E402
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-STYLE = REPOSITORY / "plugin" / "styles" / "hokusai_great_wave.jpg"
-PHOTOGRAPH = REPOSITORY / "plugin" / "samples" / "chelsea.jpg"
+STYLE = REPOSITORY / "plugin" / "data" / "styles" / "hokusai_great_wave.jpg"
+PHOTOGRAPH = REPOSITORY / "plugin" / "data" / "samples" / "chelsea.jpg"
 FOLDER = Path(os.environ["NEURAL_STYLE_TESTS"])
 """Where the tests may write."""
 

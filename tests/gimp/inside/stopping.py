@@ -7,12 +7,12 @@ from unittest import mock
 
 from gi.repository import Gimp, GimpUi, Gtk
 
-from plugin import client
 from plugin.gimp import procedure
-from plugin.gimp.progress import Window
-from plugin.gimp.studio import Studio
-from plugin.protocol import Progress
-from plugin.settings import Settings
+from plugin.gimp.jobs.session import Studio
+from plugin.gimp.window.progress import Window
+from plugin.shared import engine_client
+from plugin.shared.protocol import Progress
+from plugin.shared.settings import Settings
 from tests.gimp.inside.stage import difference, engines, new_image, new_layer, order, recipe, tree, unchanged
 
 
@@ -60,7 +60,7 @@ def test_cancel_leaves_nothing() -> None:
         with unchanged(image):
             try:
                 _paint(image, ["one"], press, place=0)
-            except client.JobCancelled:
+            except engine_client.JobCancelled:
                 pass
             else:
                 raise AssertionError("it went on")

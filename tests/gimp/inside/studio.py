@@ -11,10 +11,10 @@ from unittest import mock
 
 from gi.repository import GLib
 
-from plugin import client, log
-from plugin.gimp.studio import Event, Studio
-from plugin.protocol import Estimate, Estimated, Job, Picture, PictureFile, Progress, Result, Style
-from plugin.settings import Settings
+from plugin.gimp.jobs.session import Event, Studio
+from plugin.shared import engine_client, log
+from plugin.shared.protocol import Estimate, Estimated, Job, Picture, PictureFile, Progress, Result, Style
+from plugin.shared.settings import Settings
 from tests.gimp.inside.stage import FAST, STYLE, engines, new_image, new_layer
 
 
@@ -93,7 +93,7 @@ def test_run_yields_events_and_ends_when_it_is_given_up() -> None:
         try:
             for _event in studio.run(long_job()):
                 studio.give_up()
-        except client.JobCancelled:
+        except engine_client.JobCancelled:
             return
         raise AssertionError("the job went on")
 
@@ -101,7 +101,7 @@ def test_run_yields_events_and_ends_when_it_is_given_up() -> None:
 def test_a_job_that_cannot_be_done_leaves_the_engine_and_a_dead_engine_is_replaced() -> None:
     with Studio() as studio:
         error = Listener().ask(studio, _job(device="mps")).wait()
-        assert isinstance(error, client.JobFailed) and "mps" in str(error)
+        assert isinstance(error, engine_client.JobFailed) and "mps" in str(error)
         (engine,) = engines()
         lasting = Listener().ask(studio, long_job())
         wait(lambda: lasting.events)
@@ -123,7 +123,7 @@ def _is_told(error: Exception | None) -> bool:
     """Whether this is the sentence that says what nobody expected, and the log has how it came to that."""
     file = log.file()
     return (
-        isinstance(error, client.EngineError)
+        isinstance(error, engine_client.EngineError)
         and str(error) == f"{_TOLD}{file}."
         and "ZeroDivisionError: a surprise" in file.read_text(encoding="utf-8")
     )
@@ -138,7 +138,7 @@ def test_whatever_keeps_an_engine_from_starting_is_told_to_all_who_wait_and_the_
     with Studio() as studio:
         told: list[Exception] = []
         answers: list[Estimated] = []
-        with mock.patch.object(client, "command", side_effect=_SURPRISE):
+        with mock.patch.object(engine_client, "command", side_effect=_SURPRISE):
             studio.start(lambda hello: None, told.append)
             wait(lambda: told, "word to who had it started")
             studio.estimate(_estimate(_job()), answers.append, told.append)
@@ -146,7 +146,7 @@ def test_whatever_keeps_an_engine_from_starting_is_told_to_all_who_wait_and_the_
             told.append(Listener().ask(studio, _job()).wait() or AssertionError("it was painted"))
             try:
                 list(studio.run(_job()))
-            except client.EngineError as error:
+            except engine_client.EngineError as error:
                 told.append(error)
         assert len(told) == 4 and all(map(_is_told, told)), told
         studio.estimate(_estimate(_job()), answers.append, told.append)
@@ -156,14 +156,14 @@ def test_whatever_keeps_an_engine_from_starting_is_told_to_all_who_wait_and_the_
 
 
 def test_a_surprise_while_an_engine_paints_is_told_to_who_asked_and_another_engine_goes_on() -> None:
-    run = client.Engine.run
+    run = engine_client.Engine.run
 
-    def surprised(engine: client.Engine, job: Job) -> Iterator[Progress | Result]:
+    def surprised(engine: engine_client.Engine, job: Job) -> Iterator[Progress | Result]:
         yield next(run(engine, job))
         raise _SURPRISE
 
     with Studio() as studio:
-        with mock.patch.object(client.Engine, "run", surprised):
+        with mock.patch.object(engine_client.Engine, "run", surprised):
             listener = Listener().ask(studio, long_job())
             assert _is_told(listener.wait()), listener.ends
             assert len(listener.events) == 1
@@ -178,7 +178,7 @@ def test_who_asks_how_long_it_takes_is_told_when_the_engine_dies_or_asking_fails
         answers: list[Estimated] = []
         studio.start(ready.append)
         wait(lambda: ready, "the engine")
-        with mock.patch.object(client.Engine, "estimate", side_effect=_SURPRISE):
+        with mock.patch.object(engine_client.Engine, "estimate", side_effect=_SURPRISE):
             studio.estimate(_estimate(_job()), answers.append, told.append)
             wait(lambda: told, "word of the surprise")
         assert _is_told(told.pop())
@@ -188,7 +188,7 @@ def test_who_asks_how_long_it_takes_is_told_when_the_engine_dies_or_asking_fails
         studio.estimate(_estimate(_job()), answers.append, told.append)
         os.kill(engine, signal.SIGKILL)
         wait(lambda: told, "word of the engine's death")
-        assert isinstance(told[0], client.EngineError) and "stopped unexpectedly" in str(told[0])
+        assert isinstance(told[0], engine_client.EngineError) and "stopped unexpectedly" in str(told[0])
 
         studio.estimate(_estimate(_job()), answers.append, told.append)
         wait(lambda: answers, "an answer of another engine")

@@ -10,10 +10,10 @@ from unittest import mock
 
 from gi.repository import Gimp, Gio
 
-from plugin import client, locations
-from plugin.gimp import style
-from plugin.gimp.layers import Refusal
-from plugin.protocol import Picture, PictureFile
+from plugin.gimp.image import style_source
+from plugin.gimp.image.layers import Refusal
+from plugin.shared import engine_client, paths
+from plugin.shared.protocol import Picture, PictureFile
 from tests.gimp.inside.stage import FOLDER, REPOSITORY, STYLE, difference, new_image, new_layer, samples, styled
 
 _FOLDER = FOLDER / "style-files"
@@ -43,14 +43,16 @@ def test_what_gimp_exports_is_a_style() -> None:
     for ending in _OF_GIMP:
         path = _FOLDER / f"style.{ending}"
         before = set(Gimp.get_images())
-        picture = style.read(_file(path)).picture
+        picture = style_source.read(_file(path)).picture
         assert isinstance(picture, Picture), ending
         assert set(Gimp.get_images()) == before, ending
         found = array("f")
         found.frombytes(bytes(picture.pixels))
         assert len(found) == len(expected), ending
         assert _apart(found, expected) < (0.03 if ending == "jxl" else 0.01), ending  # JPEG XL is lossy
-        assert style.is_picture(_file(path).query_info(style.PICTURE_ATTRIBUTES, Gio.FileQueryInfoFlags.NONE, None))
+        assert style_source.is_picture(
+            _file(path).query_info(style_source.PICTURE_ATTRIBUTES, Gio.FileQueryInfoFlags.NONE, None)
+        )
 
 
 def test_a_style_paints_the_same_in_every_format_and_precision() -> None:
@@ -72,7 +74,7 @@ def test_the_engine_decodes_every_tiff_of_gimps() -> None:
     tiffs = sorted(_FOLDER.glob("*.tif"))
     assert len(tiffs) == 2 * len(_FLOATS) + 2
     for path in tiffs:
-        assert isinstance(style.read(_file(path)).picture, PictureFile)
+        assert isinstance(style_source.read(_file(path)).picture, PictureFile)
     for path, apart in zip(tiffs, _decoded_apart(png, *tiffs), strict=True):
         assert apart < 0.005, (path.name, apart)
 
@@ -138,7 +140,7 @@ def _refused(path: Path) -> tuple[str, list[Gimp.PDBErrorHandler]]:
 
     with mock.patch.object(Gimp, "file_load", file_load):
         try:
-            style.read(_file(path))
+            style_source.read(_file(path))
         except Refusal as refusal:
             return str(refusal), asked
     raise AssertionError(f"{path.name} was read")
@@ -199,9 +201,15 @@ def _decoded_apart(*files: Path) -> list[float]:
 
 def _python(code: str, *files: Path) -> str:
     """Run it where the engine's packages are."""
-    command = [str(locations.python_of(locations.engine_folder())), "-c", code, *map(str, files)]
+    command = [str(paths.python_of(paths.engine_folder())), "-c", code, *map(str, files)]
     done = subprocess.run(
-        command, env=client.environment(), cwd=REPOSITORY, capture_output=True, text=True, timeout=300, check=False
+        command,
+        env=engine_client.environment(),
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

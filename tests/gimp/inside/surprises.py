@@ -9,11 +9,12 @@ from unittest import mock
 
 from gi.repository import Gegl, Gimp, Gio, GLib, Gtk
 
-from plugin import log
-from plugin.gimp import changes, layers, procedure
-from plugin.gimp.changes import NotDone
-from plugin.gimp.layers import Refusal
-from plugin.gimp.output import Output, Painted
+from plugin.gimp import procedure
+from plugin.gimp.image import changes, layers
+from plugin.gimp.image.changes import NotDone
+from plugin.gimp.image.layers import Refusal
+from plugin.gimp.image.output import Output, Painted
+from plugin.shared import log
 from tests.gimp.inside.stage import ERROR, STYLE, engines, native, new_image, new_layer, order, tree, unchanged
 
 

@@ -13,20 +13,22 @@ from unittest import mock
 
 from gi.repository import GdkPixbuf, Gimp, GimpUi, Gio, GLib, Gtk
 
-from plugin import presets
-from plugin.gimp import parasite, procedure, questions
-from plugin.gimp.explore import Explore
-from plugin.gimp.forecast import Subject
-from plugin.gimp.layers import Refusal
-from plugin.gimp.presets import PresetBar
-from plugin.gimp.preview import Preview
-from plugin.gimp.progress import Window
-from plugin.gimp.studio import Studio
-from plugin.gimp.thumbnails import Background
-from plugin.presets import Preset
-from plugin.protocol import Progress, Result
-from plugin.settings import Settings
-from plugin.words import _
+from plugin.gimp import procedure
+from plugin.gimp.image.layers import Refusal
+from plugin.gimp.jobs import provenance
+from plugin.gimp.jobs.session import Studio
+from plugin.gimp.window import questions
+from plugin.gimp.window.explore import Explore
+from plugin.gimp.window.preset_bar import PresetBar
+from plugin.gimp.window.preview_pane import Preview
+from plugin.gimp.window.progress import Window
+from plugin.gimp.window.thumbnails import Background
+from plugin.gimp.window.time_label import Subject
+from plugin.shared import preset_files
+from plugin.shared.i18n import _
+from plugin.shared.preset_files import Preset
+from plugin.shared.protocol import Progress, Result
+from plugin.shared.settings import Settings
 from tests.gimp.inside import stage, walk
 from tests.gimp.inside.walk import Page
 
@@ -74,7 +76,7 @@ def _painted(image: Gimp.Image, layer: Gimp.Layer) -> Gimp.Layer:
     wanted, painted = stage.order(image), stage.new_layer(image, "painted")
     look = wanted.look(layer)
     result = Result(0, look.picture(), "cpu", seconds=0, trace=[], report={"settings": {LONG: 1}})
-    painted.attach_parasite(parasite.make(look, wanted, result))
+    painted.attach_parasite(provenance.make(look, wanted, result))
     return painted
 
 
@@ -134,7 +136,7 @@ def _paint(image: Gimp.Image, layer: Gimp.Layer) -> None:
 
 def _ask() -> None:
     """What the entries of the menu of presets ask, what else is asked, and that something is wrong."""
-    presets.save(Preset(LONG, Settings(strength=80.0)))
+    preset_files.save(Preset(LONG, Settings(strength=80.0)))
     config = Gimp.get_pdb().lookup_procedure(procedure.NAME).create_config()
     config.set_property("strength", 80.0)
     window = Gtk.Window()
@@ -143,7 +145,7 @@ def _ask() -> None:
     (button,) = walk.below(bar, Gtk.MenuButton)
     for entry in button.get_popup().get_children():
         entry.activate()
-    bar._may_have(presets.clean_name(LONG))
+    bar._may_have(preset_files.clean_name(LONG))
     questions.tell(window, f"{LONG}: {LONG}.")
     background = Background()
     questions.pictures(window, _("Add Styles"), background)

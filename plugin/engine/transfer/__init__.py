@@ -1,0 +1,1 @@
+"""The paper: Gatys, Ecker and Bethge 2016, the objective and its minimisation, coarse to fine."""

@@ -1,0 +1,1 @@
+"""From what is asked for to the engine's answer: request, run, session, provenance."""
