@@ -137,9 +137,9 @@ def interpreter(line: str) -> Finding:
 
 
 def gimp_batch(gimp: Path, code: str) -> list[str]:
-    """The command line that runs code in GIMP without a window, with :mod:`plugin.gimp.self_check` as ``sample``."""
+    """The command line that runs code in GIMP without a window, with :mod:`plugin.gimp.self_check` imported."""
     root = str(paths.PLUG_IN_ROOT)
-    batch = f"import sys; sys.path.insert(0, {root!r}); from plugin.gimp import self_check as sample; {code}"
+    batch = f"import sys; sys.path.insert(0, {root!r}); from plugin.gimp import self_check; {code}"
     return [str(gimp), "-i", "--quit", "--batch-interpreter=python-fu-eval", "-b", batch]
 
 

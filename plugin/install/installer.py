@@ -290,7 +290,7 @@ def _paint_sample(gimp: Path | None, engine: Path, plug_ins: Path | None) -> Non
     start = time.monotonic()
     if gimp is not None:
         say(f"A first picture, through {gimp.name}")
-        code = f"sample.paint({str(CONTENT)!r}, {str(STYLE)!r}, {str(unfinished)!r}, {_QUALITY!r}, {_SIZE})"
+        code = f"self_check.paint({str(CONTENT)!r}, {str(STYLE)!r}, {str(unfinished)!r}, {_QUALITY!r}, {_SIZE})"
         _in_gimp(gimp, code, plug_ins)
     else:
         say("A first picture, through the engine alone")
