@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -79,6 +80,17 @@ def test_an_old_python_can_read_install_py_far_enough_to_say_that_it_is_too_old(
     ast.parse(source, feature_version=(3, 4))
     assert source.isascii()
     assert source.index("version_info") < source.index("from plugin")
+
+
+def test_the_map_of_the_house_names_every_file_there_is_and_no_other() -> None:
+    map_of = (PLUGIN / "README.md").read_text(encoding="utf-8")
+    named = set()
+    for section in map_of.split("\n## ")[1:]:
+        folder, _, rest = section.partition("\n")
+        named |= {f"{folder}/{file}" for file in re.findall(r"^\| `(\w+\.py)` \|", rest, re.MULTILINE)}
+    there = {name(file) for file in PLUGIN.rglob("*.py") if file.name != "__init__.py"}
+    assert len(there) > 60
+    assert named == there
 
 
 def test_the_readme_has_the_table_of_settings() -> None:

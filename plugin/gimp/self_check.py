@@ -7,23 +7,12 @@ from gi.repository import Gimp, Gio
 PROCEDURE = "plug-in-neural-style"
 
 
-def check() -> None:
-    """See that GIMP knows the procedure.
-
-    Raises:
-        RuntimeError: one sentence, it does not.
-    """
-    if not Gimp.get_pdb().procedure_exists(PROCEDURE):
-        raise RuntimeError("GIMP started but did not load the filter.")
-
-
 def paint(content: str, style: str, out: str, quality: str, size: int) -> None:
     """Open ``content``, paint its layer in the style of the picture ``style``, export what is seen to ``out``.
 
     Raises:
         RuntimeError: one sentence, the procedure is not there or did not succeed.
     """
-    check()
     image = Gimp.file_load(Gimp.RunMode.NONINTERACTIVE, Gio.File.new_for_path(content))
     procedure = Gimp.get_pdb().lookup_procedure(PROCEDURE)
     config = procedure.create_config()
