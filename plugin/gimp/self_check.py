@@ -13,8 +13,10 @@ def paint(content: str, style: str, out: str, quality: str, size: int) -> None:
     Raises:
         RuntimeError: one sentence, the procedure is not there or did not succeed.
     """
-    image = Gimp.file_load(Gimp.RunMode.NONINTERACTIVE, Gio.File.new_for_path(content))
     procedure = Gimp.get_pdb().lookup_procedure(PROCEDURE)
+    if procedure is None:
+        raise RuntimeError("GIMP started but did not load the filter.")
+    image = Gimp.file_load(Gimp.RunMode.NONINTERACTIVE, Gio.File.new_for_path(content))
     config = procedure.create_config()
     config.set_property("run-mode", Gimp.RunMode.NONINTERACTIVE)
     config.set_property("image", image)
