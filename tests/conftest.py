@@ -23,6 +23,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--gimp", choices=["auto", "none"], default="auto", help="none leaves out the tests in GIMP")
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks for the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """The fast parts first; the tests in GIMP last or, when asked, not at all.
 

@@ -22,7 +22,7 @@ def must(call: Callable[..., Any], *arguments: object) -> Any:
     returned = call(*arguments)
     if not (returned[0] if isinstance(returned, tuple) else returned):
         name = getattr(call, "__name__", repr(call))
-        raise NotDone(f"{name} was refused: {Gimp.get_pdb().get_last_error()}")
+        raise NotDone(f"{name}: {Gimp.get_pdb().get_last_error()}")
     return returned
 
 
