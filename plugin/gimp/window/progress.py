@@ -8,7 +8,7 @@ from types import TracebackType
 from gi.repository import Gdk, GdkPixbuf, Gimp, GimpUi, GLib, Gtk, Pango
 
 from plugin.gimp.image.layers import Look, View
-from plugin.gimp.jobs import run as run_jobs
+from plugin.gimp.jobs import progress_text
 from plugin.gimp.jobs.session import Studio
 from plugin.gimp.window import accessibility, pixbufs
 from plugin.shared import durations
@@ -82,10 +82,10 @@ class Window:
             self._begin(place)
         if event.preview is not None:
             self._show(pixbufs.of(event.preview))
-        self._bar.set_fraction(run_jobs.fraction(event, place, self._looks))
+        self._bar.set_fraction(progress_text.fraction(event, place, self._looks))
         is_finishing = self.has_enough or event.fraction == 1
-        self._where.set_text(_("Finishing…") if is_finishing else _capital(run_jobs.where(event)))
-        left = durations.left(run_jobs.seconds_left(event, place, self._looks))
+        self._where.set_text(_("Finishing…") if is_finishing else _capital(progress_text.where(event)))
+        left = durations.left(progress_text.seconds_left(event, place, self._looks))
         self._left.set_text("" if is_finishing else _capital(left))
         self._stop.set_sensitive(not self.has_enough)
 
