@@ -21,3 +21,10 @@ def titles() -> dict[Path, str]:
     """Every starter style with its title and artist, in the order of the credit."""
     credit = (FOLDER / "README.md").read_text(encoding="utf-8")
     return {FOLDER / found["file"]: f"{found['title']} – {found['artist']}" for found in _CREDIT.finditer(credit)}
+
+
+def now(path: Path) -> Path:
+    """Where a starter style lies that was at ``path`` in an earlier version, or in a plug-in that is gone; else ``path``."""
+    here = FOLDER / path.name
+    was_one = path.parent.name == "styles" and path.parent.parent.name in ("plugin", "data")  # 1.0.0 had no data
+    return here if was_one and not path.exists() and here.is_file() else path

@@ -61,7 +61,15 @@ def chosen(config: Gimp.ProcedureConfig) -> list[Source | None]:
     """Where the styles among the arguments come from: what is open goes before ``style``, then ``more-styles``."""
     first = (config.get_property(name) for name in (*_OPEN, "style"))
     more = config.get_property("more-styles") or []
-    return [next(filter(None, first), None), *map(Gio.File.new_for_commandline_arg, more)]
+    sources = [next(filter(None, first), None), *map(Gio.File.new_for_commandline_arg, more)]
+    return [present(source) if isinstance(source, Gio.File) else source for source in sources]
+
+
+def present(file: Gio.File) -> Gio.File:
+    """The file, or where it is now if it is a starter style and was chosen in an earlier version."""
+    path = Path(file.get_path() or "")
+    here = starter_styles.now(path)
+    return file if here == path else Gio.File.new_for_path(str(here))
 
 
 def choose(config: Gimp.ProcedureConfig, source: Source) -> None:

@@ -44,7 +44,7 @@ class Gallery(Gtk.Box):
         self.pack_start(self._message, False, False, 0)
         self.show_all()
         self._starters.fill(Gio.File.new_for_path(str(path)) for path in starter_styles.titles())
-        self._recent.fill(map(Gio.File.new_for_uri, recent_styles.load().styles))
+        self._recent.fill(style_source.present(Gio.File.new_for_uri(uri)) for uri in recent_styles.load().styles)
         self.drag_dest_set(Gtk.DestDefaults.ALL, [], Gdk.DragAction.COPY)
         self.drag_dest_add_uri_targets()
         self.connect("drag-data-received", self._drop)

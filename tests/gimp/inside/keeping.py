@@ -14,6 +14,7 @@ from gi.repository import Gimp, GimpUi, Gio, Gtk
 
 from plugin import __version__
 from plugin.gimp import procedure, restyle
+from plugin.gimp.image import style_source
 from plugin.gimp.window import questions
 from plugin.gimp.window.preset_bar import PresetBar
 from plugin.shared import formats, paths, preset_files, recent_styles
@@ -23,7 +24,7 @@ from plugin.shared.settings import Settings
 from tests.fixtures import OF_1_0_0
 from tests.gimp.inside import tour, walk
 from tests.gimp.inside.restyling import _painted, _refused, _restyled, _tell
-from tests.gimp.inside.stage import FOLDER, REPOSITORY, SUCCESS, call, difference, recipe, tree
+from tests.gimp.inside.stage import FOLDER, REPOSITORY, STYLE, SUCCESS, call, difference, recipe, tree
 
 _LATER = {"glaze": {"depth": 0.5}, "grain": [1, 2]}
 """Settings that no version has."""
@@ -33,6 +34,19 @@ _PLUG_IN_OF_1_0_0 = "/home/painter/.config/GIMP/3.0/plug-ins/neural-style"
 
 def _opened(file: Path) -> Gimp.Image:
     return Gimp.file_load(Gimp.RunMode.NONINTERACTIVE, Gio.File.new_for_path(str(file)))
+
+
+def test_a_starter_style_that_was_chosen_in_1_0_0_is_where_it_is_now() -> None:
+    config = Gimp.get_pdb().lookup_procedure(procedure.NAME).create_config()
+    one, more, own = (
+        f"{_PLUG_IN_OF_1_0_0}/plugin/styles/{STYLE.name}",
+        "/gone/plugin/styles/hokusai_poppies.jpg",
+        "/a.jpg",
+    )
+    config.set_property("style", Gio.File.new_for_path(one))
+    config.set_property("more-styles", [more, own])
+    found = [Path(source.get_path()) for source in style_source.chosen(config)]
+    assert found == [STYLE, STYLE.with_name("hokusai_poppies.jpg"), Path(own)]
 
 
 def test_what_1_0_0_painted_is_painted_anew_after_it_was_saved() -> None:
