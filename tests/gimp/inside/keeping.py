@@ -38,14 +38,11 @@ def _opened(file: Path) -> Gimp.Image:
 
 def test_a_starter_style_that_was_chosen_in_1_0_0_is_where_it_is_now() -> None:
     config = Gimp.get_pdb().lookup_procedure(procedure.NAME).create_config()
-    one, more, own = (
-        f"{_PLUG_IN_OF_1_0_0}/plugin/styles/{STYLE.name}",
-        "/gone/plugin/styles/hokusai_poppies.jpg",
-        "/a.jpg",
-    )
-    config.set_property("style", Gio.File.new_for_path(one))
+    one = Path(_PLUG_IN_OF_1_0_0, "plugin/styles", STYLE.name)
+    more, own = "/gone/plugin/styles/hokusai_poppies.jpg", "/a.jpg"
+    config.set_property("style", Gio.File.new_for_path(str(one)))
     config.set_property("more-styles", [more, own])
-    found = [Path(source.get_path()) for source in style_source.chosen(config)]
+    found = [Path(source.get_path()) for source in style_source.chosen(config) if source]
     assert found == [STYLE, STYLE.with_name("hokusai_poppies.jpg"), Path(own)]
 
 
