@@ -26,5 +26,5 @@ def titles() -> dict[Path, str]:
 def now(path: Path) -> Path:
     """Where a starter style lies that was at ``path`` in an earlier version, or in a plug-in that is gone; else ``path``."""
     here = FOLDER / path.name
-    was_one = path.parent.name == FOLDER.name and path.parent.parent.name in ("plugin", "data")  # 1.0.0 had no data
+    was_one = path.parts[-3:-1] in (("plugin", "styles"), ("data", "styles"))  # 1.0.0 had no data folder
     return here if was_one and not path.exists() and here.is_file() else path
