@@ -24,7 +24,7 @@ def titles() -> dict[Path, str]:
 
 
 def now(path: Path) -> Path:
-    """Where the starter style lies that an earlier version, or a plug-in that is gone, had at ``path``; else ``path``."""
+    """Where the starter style is that an earlier version, or a plug-in that is gone, had at ``path``; or ``path``."""
     here = FOLDER / path.name
     was_one = path.parts[-3:-1] in (("plugin", "styles"), ("data", "styles"))  # 1.0.0 had no data folder
     return here if was_one and not path.exists() and here.is_file() else path
