@@ -17,7 +17,7 @@ OLDEST = (3, 10)
 
 USES_IT = """
 import io
-from plugin import protocol, settings
+from plugin.shared import protocol, settings
 
 sent = protocol.Submit(
     protocol.Job(

@@ -43,7 +43,8 @@ def script(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Start:
 BEGINNING = f"""
 import os, struct, sys, time
 sys.path.insert(0, {str(paths.PLUG_IN_ROOT)!r})
-from plugin import __version__, protocol
+from plugin import __version__
+from plugin.shared import protocol
 from plugin.shared.protocol import *
 out = sys.stdout.buffer
 def hello(): protocol.write(out, Hello(protocol.VERSION, __version__, {{"cpu": "Scripted"}}))

@@ -14,9 +14,9 @@ from tests.gimp_root import REPOSITORY
 _WRITER = """
 import sys
 from pathlib import Path
-from plugin import jsonfile
+from plugin.shared import json_file
 for _ in range(50):
-    jsonfile.write(Path(sys.argv[1]), [sys.argv[2]] * 2000)
+    json_file.write(Path(sys.argv[1]), [sys.argv[2]] * 2000)
 """
 
 
