@@ -17,7 +17,7 @@ from plugin.gimp.jobs import run as run_jobs
 from plugin.gimp.jobs.provenance import StyleTold, Told
 from plugin.gimp.jobs.request import Order
 from plugin.gimp.jobs.session import Studio
-from plugin.shared import formats, paths
+from plugin.shared import formats, starter_styles
 from plugin.shared.i18n import _
 from plugin.shared.settings import TABLE
 
@@ -177,7 +177,7 @@ def _style(told: StyleTold, image: Gimp.Image) -> Source:
     file = Gio.File.new_for_uri(told.uri) if told.uri else None
     if file is not None and file.query_exists(None):
         return file
-    starter = paths.SHIPPED / "styles" / told.name
+    starter = starter_styles.FOLDER / told.name
     if told.mark is None and starter.is_file():
         return Gio.File.new_for_path(str(starter))
     return file or open_styles.find(told.name, told.sha256, told.mark, image) or style_source.gone(told.name)

@@ -19,12 +19,12 @@ from typing import Any
 from plugin import __version__
 from plugin.install import doctor, engine_env, steps
 from plugin.install.steps import StepError, say
-from plugin.shared import engine_client, i18n, json_file, log, paths
+from plugin.shared import engine_client, i18n, json_file, log, paths, starter_styles
 
 MENU_ENTRY = "Filters ▸ Artistic ▸ Neural Style Transfer…"
 
 CONTENT = paths.SHIPPED / "samples" / "chelsea.jpg"
-STYLE = paths.SHIPPED / "styles" / "hokusai_great_wave.jpg"
+STYLE = starter_styles.FOLDER / "hokusai_great_wave.jpg"
 
 _QUALITY, _SIZE = "draft", 256
 """Of the first picture: enough to see that it is painted, soon enough on a computer without a graphics card."""

@@ -25,11 +25,11 @@ from plugin.engine.transfer import recipe, tiles
 from plugin.engine.transfer.canvas import Canvas, Style
 from plugin.engine.transfer.recipe import Recipe, Scale
 from plugin.engine.transfer.transfer import StyleTransfer, Task
-from plugin.shared import paths, threads
+from plugin.shared import paths, starter_styles, threads
 from plugin.shared.settings import Settings
 
 CONTENT = paths.SHIPPED / "samples" / "chelsea.jpg"
-STYLES = paths.SHIPPED / "styles"
+STYLES = starter_styles.FOLDER
 STYLE = STYLES / "van_gogh_village_street_in_auvers.jpg"
 
 _SMALL = 64
